@@ -1,0 +1,1 @@
+"""The outside world: warehouses, sources and destinations. All that a plugin author imports."""

@@ -1,0 +1,1 @@
+"""What is declared: the project's files as typed objects, their graph, and the state tables."""

@@ -1,0 +1,1 @@
+"""Traits, features as of a time, and predictions: tables in, tables out."""

@@ -1,0 +1,1 @@
+"""The engine: plan, guard, deliver, settle, and its journal."""
