@@ -30,8 +30,6 @@ class Dialect(Protocol):
 
     name: str
     """The dialect's name in sqlglot."""
-    hash_version: str
-    """Names the hash function and its version: where it differs from the snapshot's, the snapshot is re-hashed."""
 
     def quote(self, identifier: str) -> str:
         """An identifier, quoted."""
@@ -49,13 +47,24 @@ class Dialect(Protocol):
         """The expression in a form that is stable from run to run and can be stored, hashed and compared."""
         ...
 
+    def exact_cast(self, expression: str, stored: Column, native: str) -> str:
+        """A stored number as another number type: null or another number where that cannot hold it."""
+        ...
+
     def json_object(self, pairs: Sequence[tuple[str, str]]) -> str:
         """A text expression that holds a JSON object of (name, expression)."""
+        ...
+
+    def portable(self, expression: str, column: Column) -> str:
+        """A canonical expression as every reader of Arrow takes it: json, uuid, huge numbers as text."""
         ...
 
 
 class Session(Protocol):
     """An open connection. Statements commit one by one outside of `transaction`."""
+
+    hash_version: str
+    """Names the row hash function and its version: where it differs from a snapshot's, that is re-hashed."""
 
     def run(self, sql: str) -> int:
         """Run one statement; the number of rows it changed, -1 where the engine does not say."""
@@ -95,7 +104,7 @@ class Warehouse(Protocol):
 
     dialect: Dialect
     writable: bool
-    """Whether snapshots and plans can live in it; where not, they live in an embedded DuckDB beside the state."""
+    """Whether snapshots and plans can live in it; where not, an embedded DuckDB holds them."""
 
     def connect(self, doing: str) -> AbstractContextManager[Session]:
         """Open a session. `doing` is told to others who wait for an engine that takes one process at a time.
