@@ -51,7 +51,9 @@ class LimitSettings(BaseModel):
     concurrency: int | None = Field(
         default=None, ge=1, le=256, description="Requests under way at once, over all syncs of this process."
     )
-    batch_size: int | None = Field(default=None, ge=1, le=1_000_000, description="Rows in one request at most.")
+    batch_size: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Rows in one request at most."
+    )
 
     def over(self, base: Limits) -> Limits:
         """The connector's limits with the user's in their place."""
@@ -66,7 +68,7 @@ class LimitSettings(BaseModel):
 class DestinationSettings(BaseModel):
     """Base of every connector's settings. A field without a description does not pass the tests."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     limits: LimitSettings = Field(
         default_factory=LimitSettings, description="Own limits, where they differ from the connector's."
@@ -138,6 +140,12 @@ class Destination:
         if self._target is None:
             raise RuntimeError("this destination was opened for a check, without a sync")
         return self._target
+
+    @classmethod
+    def limits_for(cls, settings: Any) -> Limits:
+        """The limits that hold with some settings: the connector's, with the user's in their place."""
+        limits: Limits = settings.limits.over(cls.limits)
+        return limits
 
     async def start(self) -> None:
         """Open clients, create what the settings ask to be created. Called once, before the first write."""

@@ -1,0 +1,1 @@
+"""Destinations that come with headrace, one module each."""
