@@ -30,7 +30,8 @@ _SCALARS = {
     "HUGEINT": "integer", "UHUGEINT": "integer", "BIGNUM": "integer",
     "FLOAT": "float", "DOUBLE": "float",
     "VARCHAR": "text", "DATE": "date", "TIME": "time", "UUID": "uuid", "JSON": "json", "BLOB": "binary",
-    "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp", "TIMESTAMP_MS": "timestamp", "TIMESTAMP_NS": "timestamp",
+    "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp", "TIMESTAMP_MS": "timestamp",
+    "TIMESTAMP_NS": "timestamp",
     "TIMESTAMP WITH TIME ZONE": "timestamptz",
 }  # fmt: skip
 _HUGE = {"UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM"}
@@ -76,7 +77,7 @@ class DuckDBDialect(Dialect):
 
     @override
     def canonical(self, expression: str, column: Column) -> tuple[str, Column]:
-        """Integers to 64 or 128 bits, short floats by their text, dates that Python can hold, the rest as text."""
+        """Integers to 64 or 128 bits, short floats by their text, dates within Python's, the rest as text."""
         kind = column.logical
         if kind in {"decimal", "list", "struct"}:
             return expression, column
@@ -179,7 +180,7 @@ def _words(error: duckdb.Error) -> str:
 
 
 class DuckDBWarehouse(Warehouse):
-    """A DuckDB file. Whoever opens it keeps other processes out, so it is held only while something runs in it."""
+    """A DuckDB file. Whoever opens it keeps other processes out: hold it only while something runs."""
 
     writable = True
 

@@ -34,16 +34,13 @@ def open_warehouse(
         from connectors.warehouses.duckdb import DuckDBWarehouse
 
         path = rest.removeprefix("/").split("?")[0]
-        wait = (
-            wait_seconds
-            if wait_seconds is not None
-            else float(os.environ.get("HEADRACE_WAREHOUSE_WAIT_SECONDS", 120))
-        )
+        if wait_seconds is None:
+            wait_seconds = float(os.environ.get("HEADRACE_WAREHOUSE_WAIT_SECONDS", "120"))
         return DuckDBWarehouse(
             None if path in {"", ":memory:"} else Path(path),
             memory_limit=memory_limit,
             threads=threads,
-            wait_seconds=wait,
+            wait_seconds=wait_seconds,
         )
     if base in {"postgresql", "postgres"}:
         from connectors.warehouses.postgres import PostgresWarehouse

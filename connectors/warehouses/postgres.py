@@ -40,7 +40,7 @@ def _logical(native: str) -> str:
         return "decimal"
     if native.endswith("[]"):
         return "list"
-    base = native.split("(")[0] + (native.split(")")[1] if ")" in native else "")
+    base = native.split("(", maxsplit=1)[0] + (native.split(")")[1] if ")" in native else "")
     return _LOGICAL.get(base, "text")
 
 
@@ -71,7 +71,7 @@ class PostgresDialect(Dialect):
 
     @override
     def canonical(self, expression: str, column: Column) -> tuple[str, Column]:
-        """Integers to 64 bits, json to jsonb, arrays to jsonb, dates that Python can hold, the rest as text."""
+        """Integers to 64 bits, json and arrays to jsonb, dates within Python's, the rest as text."""
         kind = "json" if column.logical == "list" else column.logical
         stored = Column(column.name, _STORED[kind], kind)
         if column.logical == "list":

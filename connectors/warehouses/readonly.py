@@ -1,4 +1,4 @@
-"""Any other database with a SQLAlchemy driver, read only: models run there, plans live in an embedded DuckDB."""
+"""Any other database with a SQLAlchemy driver, read only: plans live in an embedded DuckDB."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ _LOGICAL: tuple[tuple[type, str], ...] = (
     (dt.time, "time"),
     (bytes, "binary"),
     (uuid.UUID, "uuid"),
-    (dict | list, "json"),  # type: ignore[arg-type]  # isinstance takes a union, the annotation of type does not
+    (dict, "json"),
+    (list, "json"),
 )
 _SQLGLOT_NAMES = {"mariadb": "mysql", "mssql": "tsql", "postgresql": "postgres"}
 
@@ -112,7 +113,7 @@ class ReadOnlySession(Session):
 
     @override
     def columns(self, query: str) -> list[Column]:
-        """Names from the driver, types from the first value of each that is not null (text where there is none)."""
+        """Names from the driver, types from each one's first value that is not null (else text)."""
         with _in_words():
             result = self._connection.exec_driver_sql(
                 _escaped(self._connection, f"SELECT * FROM ({query}) AS described")
