@@ -1,0 +1,1 @@
+"""The steps that bring a state database to today's schema, run by alembic."""
