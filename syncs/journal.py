@@ -54,8 +54,8 @@ class Journal:
         self._lease = lease
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._write, name=f"journal {run_id}", daemon=True)
-        self._loop: asyncio.AbstractEventLoop
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def record(self, entry: Entry) -> None:
         """Return when the entry is committed.
@@ -63,7 +63,10 @@ class Journal:
         Raises:
             LeaseLost: the run's lease was lost; the entry is not recorded, and none after it will be.
             StateError: the state failed; the same holds.
+            RuntimeError: the journal is not open.
         """
+        if self._loop is None:
+            raise RuntimeError("a journal records while it is open: `async with Journal(…)`")
         if self._failure is not None:
             raise self._failure
         committed: asyncio.Future[None] = self._loop.create_future()
@@ -72,21 +75,26 @@ class Journal:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(
+            target=self._write, args=(self._loop,), name=f"journal {self._run_id}", daemon=True
+        )
         self._thread.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._loop = None
         self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+        if self._thread is not None:
+            self._thread.join()  # one commit at most; nothing may cancel it
 
-    def _write(self) -> None:
+    def _write(self, loop: asyncio.AbstractEventLoop) -> None:
         for group in self._groups():
             if self._failure is None:
                 try:
                     self._commit([entry for entry, _ in group])
                 except BaseException as error:  # noqa: BLE001 - raised again in every task that waits
                     self._failure = error
-            self._loop.call_soon_threadsafe(_answer, [future for _, future in group], self._failure)
+            loop.call_soon_threadsafe(_answer, [future for _, future in group], self._failure)
 
     def _groups(self) -> Iterator[list[_Waiting]]:
         while (first := self._queue.get()) is not None:

@@ -19,13 +19,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, select, text, update
 from sqlalchemy.engine import RowMapping
 
 from connectors.errors import AlreadyRunning, LeaseLost, StateError
 from models.state import State
-from models.state.tables import leases
+from models.state.tables import UtcDateTime, leases
 from syncs.process import has_ended, this_process
 
 __all__ = ["Lease", "hold"]
@@ -33,6 +32,12 @@ __all__ = ["Lease", "hold"]
 _LOG = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2
+
+_MAKE = text(
+    "INSERT INTO headrace_leases (name, token, acquired_at, expires_at, heartbeat_at, doing) "
+    "VALUES (:name, 0, :now, :now, :now, '') ON CONFLICT (name) DO NOTHING"
+).bindparams(bindparam("now", type_=UtcDateTime()))
+"""The one statement that SQLAlchemy spells per dialect only, at the price of importing both dialects."""
 
 
 class Lease:
@@ -136,7 +141,15 @@ def hold(
     finally:
         ended.set()
         heartbeat.join()
+        _release(lease)
+
+
+def _release(lease: Lease) -> None:
+    try:
         lease.release()
+    except StateError as error:
+        # What was done under the lease is done; the lease ends by itself.
+        _LOG.warning("%s: the lease ends in %g s by itself: %s", lease.name, lease.ttl_seconds, error)
 
 
 def _acquire(state: State, name: str, doing: str, ttl_seconds: float, wait_seconds: float) -> Lease:
@@ -172,9 +185,7 @@ def _try(state: State, name: str, doing: str, ttl_seconds: float) -> Lease:
 
 
 def _locked(connection: Connection, name: str, now: dt.datetime) -> RowMapping:
-    new = {"name": name, "token": 0, "acquired_at": now, "expires_at": now, "heartbeat_at": now, "doing": ""}
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(leases).values(new).on_conflict_do_nothing())
+    connection.execute(_MAKE, {"name": name, "now": now})
     query = select(leases).where(leases.c.name == name).with_for_update()
     return connection.execute(query).mappings().one()
 

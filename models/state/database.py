@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -113,9 +114,13 @@ def _parse(url: str) -> URL:
 
 
 def _postgres(url: URL) -> Engine:
-    options: dict[str, Any] = {"connect_timeout": 10, "application_name": "headrace"}
+    options: dict[str, Any] = {
+        "connect_timeout": 10,
+        "tcp_user_timeout": 30_000,
+        "application_name": "headrace",
+    }
     try:
-        return create_engine(
+        engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             connect_args={name: value for name, value in options.items() if name not in url.query},
             json_serializer=to_json,
@@ -125,11 +130,24 @@ def _postgres(url: URL) -> Engine:
         raise ConfigError(
             "state: PostgreSQL needs a driver that is not installed; run `pip install headrace[postgres]`"
         ) from missing
+    event.listen(engine, "connect", _limit_waits)
+    return engine
+
+
+def _limit_waits(connection: DBAPIConnection, _record: object) -> None:
+    # A process paused inside a transaction loses it before those that wait for its locks give up.
+    cursor = connection.cursor()
+    cursor.execute("SET idle_in_transaction_session_timeout = '20s'")
+    cursor.execute(f"SET lock_timeout = '{_BUSY_SECONDS:.0f}s'")
+    cursor.close()
+    connection.commit()
 
 
 def _sqlite(url: URL, folder: Path | None) -> Engine:
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise ConfigError("state: a state outlives the process; write a file, sqlite:///.headrace/state.db")
+    if url.query:
+        raise ConfigError(f"state: a SQLite URL takes no options here; found {', '.join(url.query)}")
     path = (folder or Path()) / url.database
     _create_file(path, _shown(url))
     engine = create_engine(

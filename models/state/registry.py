@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, text, update
 
 from connectors.errors import StateError
 from models.state.database import State
@@ -90,6 +90,8 @@ class Registry:
 
 
 def _locked(connection: Connection, prediction: str) -> list[int]:
-    # Row locks let one process at a time number and promote; SQLite's transaction has the whole file.
+    # One process at a time numbers and promotes; SQLite's transaction has the whole file anyway.
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"LOCK TABLE {model_versions.name} IN SHARE ROW EXCLUSIVE MODE"))
     query = select(model_versions.c.version).where(model_versions.c.prediction == prediction)
-    return sorted(connection.scalars(query.with_for_update()))
+    return sorted(connection.scalars(query))

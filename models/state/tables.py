@@ -21,7 +21,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    text,
 )
 
 __all__ = [
@@ -162,13 +161,6 @@ model_versions = Table(
     Column("code_version", Text, nullable=False),
     Column("promoted_at", UtcDateTime),
     Column("promoted_by", Words),
-)
-Index(
-    "headrace_one_champion",
-    model_versions.c.prediction,
-    unique=True,
-    sqlite_where=text("status = 'champion'"),
-    postgresql_where=text("status = 'champion'"),
 )
 
 loads = Table(

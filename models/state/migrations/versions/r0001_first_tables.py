@@ -91,14 +91,6 @@ def _model_versions_and_loads() -> None:
         sa.Column("promoted_at", _moment()),
         sa.Column("promoted_by", sa.Text()),
     )
-    op.create_index(
-        "headrace_one_champion",
-        "headrace_model_versions",
-        ["prediction"],
-        unique=True,
-        sqlite_where=sa.text("status = 'champion'"),
-        postgresql_where=sa.text("status = 'champion'"),
-    )
     op.create_table(
         "headrace_loads",
         sa.Column("id", sa.Integer(), primary_key=True),
