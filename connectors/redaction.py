@@ -48,7 +48,14 @@ def _forms_of(secret: str) -> Iterable[str]:
     for value in [*whole, *([found["password"], unquote(found["password"])] if found else [])]:
         escaped = orjson.dumps(value.encode("utf-8", "replace").decode()).decode()[1:-1]
         lines = [line for line in (part.strip() for part in value.splitlines()) if len(line) > 2 * _SHORTEST]
-        forms = {value, value.strip(), quote(value, safe=""), quote_plus(value), escaped, *lines}
+        forms = {
+            value,
+            value.strip(),
+            quote(value, safe="", errors="replace"),
+            quote_plus(value, errors="replace"),
+            escaped,
+            *lines,
+        }
         yield from (form for form in forms if len(form) >= _SHORTEST)
 
 

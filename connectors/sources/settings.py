@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, SecretStr, StringConstraints, Tag, model_validator
 
-from connectors.strict import MAPPING, TEXT, Strict, text_or_mapping
+from connectors.strict import MAPPING, TEXT, Names, Strict, text_or_mapping
 
 __all__ = [
     "ApiIncremental",
@@ -87,21 +87,15 @@ class SourceSettings(Strict):
 class TableSettings(Strict):
     """How a table of the warehouse is written, whatever it is read from."""
 
-    primary_key: tuple[Text, ...] = Field(
-        default=(), description="Columns that identify a row; needed to merge. A single name may stand alone."
+    primary_key: Names | None = Field(
+        default=None,
+        description="Columns that identify a row; needed to merge. A single name may stand alone.",
     )
     write_disposition: Disposition | None = Field(
         default=None,
         description="append, replace or merge. By default merge where there is a primary key, else append "
         "where only new rows are read, else replace.",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_name_is_a_list(cls, value: object) -> object:
-        if isinstance(value, dict) and isinstance(value.get("primary_key"), str):
-            return {**value, "primary_key": (value["primary_key"],)}
-        return value
 
     @model_validator(mode="after")
     def _merge_needs_a_key(self) -> Self:
