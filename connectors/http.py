@@ -28,7 +28,7 @@ from connectors.pacing import pause_seconds
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["HttpAddress", "HttpClient", "HttpSettings", "RequestSettings"]
+__all__ = ["HttpAddress", "HttpClient", "HttpSettings", "RequestSettings", "http_address"]
 
 ANSWER_BYTES = 8 * 1024 * 1024
 """More of an answer is not read."""
@@ -39,7 +39,12 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5
 _CREDENTIAL = re.compile(r"auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
 
 
-def _address(value: str) -> str:
+def http_address(value: str) -> str:
+    """An absolute http or https URL without a user or password in it.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
         parts = urlsplit(value)
         _ = parts.port
@@ -66,7 +71,7 @@ def _header_names(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
     return value
 
 
-HttpAddress = Annotated[str, AfterValidator(_address)]
+HttpAddress = Annotated[str, AfterValidator(http_address)]
 """An absolute http or https URL without a user or password in it."""
 
 
@@ -130,6 +135,7 @@ class HttpClient:
         self._transport = transport
         self._urls: dict[str, httpx.URL] = {}
         self._resume_at = 0.0
+        self._closed = False
 
     async def request(
         self,
@@ -157,6 +163,8 @@ class HttpClient:
         """
         import httpx
 
+        if self._closed:
+            raise RuntimeError("this client is closed")
         await self._pause()
         address = self._url(url)
         merged = _lower(self._headers, headers) if headers else self._headers
@@ -174,7 +182,8 @@ class HttpClient:
         return answer.error(forbidden_is_unauthorized=self._forbidden_is_unauthorized)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection. Nothing can be sent afterwards."""
+        self._closed = True
         if self._transport is not None:
             await self._transport.aclose()
 
