@@ -6,10 +6,15 @@ import os
 import secrets
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
+
+if TYPE_CHECKING:
+    from models.state import State
 
 _SERVERS = {
     "PostgreSQL": ("HEADRACE_TEST_POSTGRES_URL", "postgresql+psycopg://root@127.0.0.1:5432/test"),
@@ -51,6 +56,24 @@ def postgres_url() -> Iterator[str]:
     server = make_url(_server("PostgreSQL")).set(drivername="postgresql+psycopg")
     for url in _fresh_database("PostgreSQL", server, "DROP DATABASE {} WITH (FORCE)"):
         yield url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A URL to a state database that does not exist yet, on each kind of database that can hold one."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/.headrace/state.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def state(state_url: str) -> Iterator[State]:
+    """An open state, on each kind of database."""
+    from models.state import open_state
+
+    with open_state(state_url) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -124,6 +124,7 @@ def _postgres(url: URL) -> Engine:
             url.set(drivername="postgresql+psycopg"),
             connect_args={name: value for name, value in options.items() if name not in url.query},
             json_serializer=to_json,
+            hide_parameters=True,
             pool_pre_ping=True,
         )
     except ModuleNotFoundError as missing:
@@ -150,15 +151,16 @@ def _sqlite(url: URL, folder: Path | None) -> Engine:
         raise ConfigError(f"state: a SQLite URL takes no options here; found {', '.join(url.query)}")
     path = (folder or Path()) / url.database
     _create_file(path, _shown(url))
+    with _told(url):
+        _use_wal(path)
     engine = create_engine(
         url.set(drivername="sqlite", database=str(path)),
         connect_args={"timeout": _BUSY_SECONDS},
         json_serializer=to_json,
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
-    with _told(url), engine.connect() as connection:
-        _use_wal(connection)
     return engine
 
 
@@ -183,21 +185,19 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _use_wal(connection: Connection) -> None:
+def _use_wal(path: Path) -> None:
     # The mode stays with the file. Switching does not wait for SQLite's busy timeout, so we do.
-    driver = connection.connection.driver_connection
-    if driver is None:  # pragma: no cover - a connection just opened has a driver's connection
-        return
     deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            driver.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            return
+    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
 
 def _shown(url: URL) -> str:
