@@ -39,6 +39,19 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0
 Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 Disposition = Literal["append", "replace", "merge"]
 Scalar = str | int | float | bool
+ColumnType = Literal[
+    "boolean",
+    "integer",
+    "decimal",
+    "float",
+    "text",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "time",
+    "binary",
+    "json",
+]
 
 
 class ContractParts(Strict):
@@ -95,6 +108,10 @@ class TableSettings(Strict):
         default=None,
         description="append, replace or merge. By default merge where there is a primary key, else append "
         "where only new rows are read, else replace.",
+    )
+    types: dict[Text, ColumnType] = Field(
+        default_factory=dict,
+        description="Types of columns by the source's names, where what is found in the rows will not do.",
     )
 
     @model_validator(mode="after")

@@ -1,0 +1,104 @@
+"""What went wrong inside dlt, in words that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connectors.errors import HubError, SourceError
+from connectors.redaction import redactor
+from connectors.sources.api import ATTEMPTS
+
+__all__ = ["in_words"]
+
+_REFUSED = {401, 403}
+_TOO_MANY = 429
+_SERVER = 500
+
+
+def in_words(error: BaseException, place: str) -> HubError:
+    """An error of dlt or of what it calls as one of ours; `place` names source and table."""
+    import duckdb
+    import requests
+    import sqlalchemy as sa
+    from dlt.destinations.exceptions import DatabaseException
+    from dlt.load.exceptions import LoadClientJobException
+
+    from connectors.sources.target import warehouse_error
+
+    for cause in _causes(error):
+        if isinstance(cause, SourceError):
+            return SourceError(f"{place}: {redactor.redact(str(cause))}")
+        if isinstance(cause, HubError):
+            return cause
+        if isinstance(cause, requests.RequestException):
+            return SourceError(f"{place}: {_request(cause)}")
+        if isinstance(cause, duckdb.Error | DatabaseException | LoadClientJobException):
+            return warehouse_error(cause)
+        if isinstance(cause, sa.exc.SQLAlchemyError):
+            reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
+            return SourceError(f"{place}: the database says: {redactor.redact(reason)}")
+        own = _own(cause)
+        if own:
+            return SourceError(f"{place}: {own}")
+    deepest = list(_causes(error))[-1]
+    line = (str(deepest).strip().splitlines() or [""])[0]
+    return SourceError(f"{place}: {type(deepest).__name__}: {redactor.redact(line)}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _own(error: BaseException) -> str | None:
+    from dlt.common.libs.pyarrow import PyToArrowConversionException
+    from dlt.extract.incremental.exceptions import (
+        IncrementalCursorInvalidCoercion,
+        IncrementalCursorPathHasValueNone,
+        IncrementalCursorPathMissing,
+    )
+
+    if isinstance(error, IncrementalCursorPathHasValueNone):
+        return (
+            f"the cursor {error.cursor_path!r} is null in some rows, so they would never be read again once they "
+            "change. Give the table a primary_key (rows are then merged), or another cursor."
+        )
+    if isinstance(error, IncrementalCursorPathMissing):
+        return (
+            f"the cursor {error.cursor_path!r} is no field of the rows. Name another in incremental.cursor."
+        )
+    if isinstance(error, IncrementalCursorInvalidCoercion):
+        return (
+            f"the cursor {error.cursor_path!r} cannot be compared with the watermark or the initial value: "
+            "they are of different types."
+        )
+    if isinstance(error, PyToArrowConversionException):
+        return (
+            f"column {error.field_name!r} holds values that are not of its declared type. "
+            f"Read it as text with types: {{{error.field_name}: text}}, or mend the rows."
+        )
+    return None
+
+
+def _request(error: Exception) -> str:
+    import requests
+
+    response = getattr(error, "response", None)
+    if isinstance(error, requests.JSONDecodeError):
+        return "the API's answer is no JSON. Does the path name a JSON resource?"
+    if response is None:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return f"the API cannot be reached (tried {ATTEMPTS} times): {redactor.redact(line)}"
+    status = response.status_code
+    if status in _REFUSED:
+        return f"the API refuses the credentials ({status}). Renew them in auth."
+    if status == _TOO_MANY:
+        return f"the API asks to slow down (429), {ATTEMPTS} times in a row. Ingest less often."
+    if status >= _SERVER:
+        return f"the API fails ({status}), {ATTEMPTS} times in a row. Try again later."
+    path = redactor.redact(response.url.split("?")[0])
+    return f"the API answers {status} to {path}. Check path and params."
