@@ -51,8 +51,8 @@ class Document:
         return Problem(message, file=self.file, line=line, column=column, key=key)
 
 
-def parse_yaml(content: bytes, file: str) -> Document:
-    """The mapping that a file holds.
+def parse_yaml(content: bytes, file: str, *, may_be_empty: bool = False) -> Document:
+    """The mapping that a file holds; an empty one where the file is empty and may be.
 
     Raises:
         ConfigError: it holds no mapping, is no YAML, repeats keys or uses what is not taken.
@@ -64,7 +64,7 @@ def parse_yaml(content: bytes, file: str) -> Document:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(Problem("the file is not UTF-8 text", file=file, line=line, column=1)) from None
-    return _Reader(file).read(text)
+    return _Reader(file).read(text, {} if may_be_empty else None)
 
 
 class _Reader:
@@ -77,7 +77,7 @@ class _Reader:
         self.open: list[_Container] = []
         self.documents = 0
 
-    def read(self, text: str) -> Document:
+    def read(self, text: str, empty: dict[str, Any] | None) -> Document:
         data: Any = None
         try:
             data = self._value(yaml.parse(text, Loader=_LOADER))
@@ -87,6 +87,7 @@ class _Reader:
             code = error.character if isinstance(error.character, int) else ord(error.character)
             line = text.count("\n", 0, error.position) + 1
             self.problems.append(Problem(f"not valid YAML: the character U+{code:04X}", self.file, line, 1))
+        data = empty if data is None else data
         if not self.problems and not isinstance(data, dict):
             found = "is empty" if data is None else f"holds a {_kind(data)}"
             self.problems.append(Problem(f"the file {found}; a mapping of keys is needed", self.file, 1, 1))

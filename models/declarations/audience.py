@@ -15,8 +15,8 @@ class Audience(Declared):
 
     model: Name = Field(description="A name under models/.")
     where: Expression = Field(
-        description="SQL condition over the columns of the model, traits and predictions; `name.column` where "
-        "a column alone is not enough."
+        description="SQL condition over the columns of the model, traits and predictions; `name.column` "
+        "where a column alone is not enough."
     )
     traits: tuple[Name, ...] = Field(
         default=(), description="Traits to join by the key; their columns come along."

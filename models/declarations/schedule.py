@@ -63,8 +63,8 @@ class Schedule(Strict):
     every: Duration | None = Field(default=None, description="Run every so often, such as 15m or 1h30m.")
     cron: Annotated[str, StringConstraints(max_length=500), AfterValidator(_cron)] | None = Field(
         default=None,
-        description="Run at times of the calendar: minute, hour, day of month, month, day of week; 0 and 7 are "
-        "Sunday.",
+        description="Run at times of the calendar: minute, hour, day of month, month, day of week; 0 and 7 "
+        "are Sunday.",
     )
     timezone: Annotated[str, StringConstraints(max_length=100), AfterValidator(_zone)] = Field(
         default="UTC", description="Time zone of the cron text, such as Europe/Berlin."

@@ -114,7 +114,7 @@ class Sync(Declared):
     mode: Mode = Field(description="What is done with new, changed and vanished rows.")
     match_on: dict[DestinationField, Expression] = Field(
         default_factory=dict,
-        description="The destination's identifier fields, each with a SQL expression; by default the primary key.",
+        description="The destination's identifier fields, each with a SQL expression; the key by default.",
     )
     fields: dict[DestinationField, FieldMapping] = Field(
         default_factory=dict,
