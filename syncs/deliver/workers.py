@@ -95,6 +95,7 @@ class _Workers:
         self._halt = halt
         self._turn = asyncio.Lock()
         self._under_way = 0
+        self._idle = 0
         self._calm = asyncio.Event()
         self._kind: Kind | None = None
 
@@ -122,9 +123,11 @@ class _Workers:
 
     async def _take(self) -> Slice | None:
         """The next slice once it may be sent: operations of one kind wait for all of the kind before."""
+        self._idle += 1
         async with self._turn:
+            self._idle -= 1
             try:
-                piece = None if self._halt.reason else await self._feed.next()
+                piece = None if self._halt.reason else await self._feed.next(self._idle)
             except Exception as error:  # noqa: BLE001  kept: it is the delivery's `stopped_by`
                 self._halt.by(error)
                 return None
