@@ -112,8 +112,8 @@ class Registry:
         from rapidfuzz import process
 
         nearest = process.extractOne(name, self.names(), score_cutoff=60)
-        guess = f"; did you mean '{nearest[0]}'?" if nearest else ""
-        return f"no connector has the type '{name}'{guess} There are: {', '.join(self.names())}"
+        guess = f" Did you mean '{nearest[0]}'?" if nearest else ""
+        return f"no connector has the type '{name}'.{guess} There are: {', '.join(self.names())}"
 
 
 def load_registry(project_folder: Path | None) -> Registry:
