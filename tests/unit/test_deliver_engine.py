@@ -8,6 +8,8 @@ import selectors
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import pytest
@@ -37,6 +39,7 @@ class LeapingSelector(selectors.SelectSelector):
     now = 1_000.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready now; where nothing is, the wait is over at once."""
         ready = super().select(0)
         if not ready:
             assert timeout is not None, "everybody waits for something that never happens"
@@ -52,9 +55,11 @@ class LeapingLoop(asyncio.SelectorEventLoop):
         super().__init__(self.leaping)
 
     def time(self) -> float:
+        """The virtual time in seconds."""
         return self.leaping.now
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]  # in place
+    def run_in_executor(self, _executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]  # threads have no virtual time
+        """Run it in place."""
         future = self.create_future()
         try:
             future.set_result(func(*args))
@@ -70,6 +75,7 @@ def leap(main: Coroutine[Any, Any, T]) -> T:
 
 
 def operation(seq: int, kind: Kind = Kind.ADD) -> Operation:
+    """An operation with values that must not leak."""
     key = {"id": f"key-{seq}"}
     record = None if kind is Kind.REMOVE else {"email": f"person{seq}@example.com"}
     previous = None if kind is Kind.ADD else {"email": f"old{seq}@example.com"}
@@ -77,6 +83,7 @@ def operation(seq: int, kind: Kind = Kind.ADD) -> Operation:
 
 
 def plan(count: int, *, kinds: Callable[[int], Kind] = lambda _: Kind.ADD) -> list[Operation]:
+    """Operations numbered from 0."""
     return [operation(seq, kinds(seq)) for seq in range(count)]
 
 
@@ -113,6 +120,7 @@ class Recorder(Destination):
         self.after: Callable[[Sequence[Operation]], None] = lambda _: None
 
     async def write(self, batch: Sequence[Operation]) -> list[Rejection]:
+        """Answer as the script says, after its seconds."""
         number = len(self.requests)
         self.requests.append((asyncio.get_running_loop().time(), [each.seq for each in batch]))
         self.before(batch)
@@ -120,12 +128,14 @@ class Recorder(Destination):
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
             await asyncio.sleep(self.seconds(number))
-            return self.answer(self.script(number, batch), batch)
+            answer: list[Rejection] = self.answer(self.script(number, batch), batch)
+            return answer
         finally:
             self.under_way -= 1
             self.after(batch)
 
     def answer(self, said: Any, batch: Sequence[Operation]) -> Any:
+        """Do what the script said."""
         if isinstance(said, tuple):
             error, written = said
             self.held.update(written)
@@ -144,7 +154,8 @@ class Telling(Recorder):
     repeats_are_harmless = False
 
     async def read(self, operations: Sequence[Operation]) -> list[Mapping[str, Any] | None]:
-        return [each.record if self.held[each.seq] else None for each in operations]
+        """Each row as it is after what was written."""
+        return [each.record if self.held[each.seq] else each.previous for each in operations]
 
 
 class Delicate(Recorder):
@@ -167,12 +178,14 @@ class Desk:
         self.lane: Lane | None = None
 
     async def record(self, from_seq: int, to_seq: int, rejections: list[Rejection]) -> None:
+        """Journal, after a moment."""
         await asyncio.sleep(0.01)
         if self.record_error:
             raise self.record_error
         self.journal.append((from_seq, to_seq, rejections))
 
     async def deliver(self, slices: Iterator[Slice]) -> Delivery:
+        """Deliver on the running loop."""
         loop = asyncio.get_running_loop()
         self.lane = Lane(self.limits, monotonic=loop.time)
         stop = asyncio.Event()
@@ -189,9 +202,11 @@ class Desk:
         )
 
     def run(self, operations: Sequence[Operation], size: int = 10) -> Delivery:
+        """Deliver operations on a loop of its own."""
         return leap(self.deliver(sliced(operations, size)))
 
     def accepted(self) -> list[int]:
+        """Seqs journalled as accepted, as often as they are."""
         return sorted(
             seq
             for start, end, rejections in self.journal
@@ -199,6 +214,7 @@ class Desk:
         )
 
     def rejected(self) -> list[int]:
+        """Seqs journalled as rejected, as often as they are."""
         return sorted(each.operation.seq for _, _, rejections in self.journal for each in rejections)
 
 
@@ -217,6 +233,7 @@ def scripted(*answers: object) -> Script:
 
 
 def rows(ranges: Sequence[tuple[int, int]]) -> list[int]:
+    """The seqs of ranges."""
     return [seq for start, end in ranges for seq in range(start, end)]
 
 
@@ -343,7 +360,7 @@ def test_an_unavailable_destination_is_tried_again_with_growing_waits() -> None:
     delivery = Desk(destination, concurrency=1).run(plan(10))
     assert delivery.stopped_by is None
     times = [at for at, _ in destination.requests]
-    waits = [after - before for before, after in zip(times, times[1:], strict=False)]
+    waits = [after - before for before, after in pairwise(times)]
     assert all(low <= wait <= low + 0.51 for wait, low in zip(waits, (0.5, 1, 2, 4), strict=True))
 
 
@@ -413,7 +430,7 @@ def test_a_connector_that_breaks_the_law_stops_the_run(said: object) -> None:
     script: Script = lambda n, _b: set() if n == 0 else said  # noqa: E731  the script's name is its use
     desk = Desk(Recorder(script), concurrency=1)
     if said == ():
-        desk.destination.answer = lambda given, batch: () if given == () else []  # type: ignore[attr-defined]
+        desk.destination.answer = lambda given, _: () if given == () else []  # type: ignore[attr-defined]
     delivery = desk.run(plan(50))
     assert isinstance(delivery.stopped_by, ConnectorDefect)
     assert "Recorder" in str(delivery.stopped_by)
@@ -543,7 +560,7 @@ def test_the_pace_spaces_requests_evenly() -> None:
     destination = Recorder(scripted(), seconds=lambda _: 0.2)
     Desk(destination, concurrency=8, requests_per_second=10).run(plan(300))
     times = [at for at, _ in destination.requests]
-    assert all(after - before >= 0.1 - 1e-6 for before, after in zip(times, times[1:], strict=False))
+    assert all(after - before >= 0.1 - 1e-6 for before, after in pairwise(times))
 
 
 def test_slices_are_pulled_one_ahead_and_let_go_of() -> None:
@@ -568,7 +585,7 @@ async def test_a_plain_write_runs_in_threads() -> None:
     both = threading.Barrier(2, timeout=10)
 
     class Plain(Destination):
-        def write(self, batch: Sequence[Operation]) -> list[Rejection]:  # type: ignore[override]  # as allowed
+        def write(self, _batch: Sequence[Operation]) -> list[Rejection]:  # type: ignore[override]  # as allowed
             both.wait()
             return []
 
@@ -590,7 +607,7 @@ async def test_cancelling_a_delivery_cancels_it() -> None:
     started = asyncio.Event()
 
     class Endless(Destination):
-        async def write(self, batch: Sequence[Operation]) -> list[Rejection]:
+        async def write(self, _batch: Sequence[Operation]) -> list[Rejection]:
             started.set()
             await asyncio.Event().wait()
             return []
@@ -636,6 +653,7 @@ class Watched:
         destination.after = self.after
 
     def before(self, batch: Sequence[Operation]) -> None:
+        """A request begins."""
         kind = batch[0].kind
         assert all(each.kind is kind for each in batch)
         assert all(other is kind for other in self.kinds), "a barrier was run over"
@@ -649,11 +667,41 @@ class Watched:
         assert {n for n in self.sent if n in open_slices} <= set(window), "outside of the window"
 
     def after(self, batch: Sequence[Operation]) -> None:
+        """A request ends."""
         self.kinds.remove(batch[0].kind)
 
 
-@settings(max_examples=60, deadline=None)
-@given(
+@dataclass(frozen=True)
+class Weather:
+    """What a delivery meets."""
+
+    answers: list[tuple[Any, ...]]
+    bad: set[int]
+    refuses: bool
+    sort: type[Recorder]
+    concurrency: int
+    size: int
+    durations: list[float]
+    stop_at: float | None
+
+    def script(self, number: int, batch: Sequence[Operation]) -> object:
+        """The answer of the destination; bad rows are never written."""
+        name, *details = self.answers[number] if number < len(self.answers) else ("ok",)
+        found = {each.seq for each in batch} & self.bad
+        written = [each.seq for each in batch if each.seq not in self.bad]
+        if name == "ok":
+            return BatchRefused("bad rows", "bad") if found and self.refuses else found
+        if name == "throttled":
+            return Throttled("429", details[0])
+        if name == "unavailable":
+            return Unavailable("503", details[0]), written[: details[1]]
+        if name == "unknown":
+            return OutcomeUnknown("cut"), written[: details[0]]
+        return Unauthorized("401") if name == "unauthorized" else RuntimeError("oops")
+
+
+WEATHERS = st.builds(
+    Weather,
     answers=st.lists(ANSWERS, max_size=30),
     bad=st.sets(st.integers(0, 59), max_size=12),
     refuses=st.booleans(),
@@ -663,39 +711,20 @@ class Watched:
     durations=st.lists(st.floats(0.0, 4.0), min_size=1, max_size=7),
     stop_at=st.none() | st.floats(0.0, 60.0),
 )
-def test_every_row_ends_exactly_once(  # noqa: PLR0913  a property of many circumstances
-    answers: list[tuple[Any, ...]],
-    bad: set[int],
-    refuses: bool,  # noqa: FBT001  hypothesis hands it over by name
-    sort: type[Recorder],
-    concurrency: int,
-    size: int,
-    durations: list[float],
-    stop_at: float | None,
-) -> None:
-    """Whatever the destination answers, each row is accepted, rejected, unfinished or pending, and truly so."""
+
+
+@settings(max_examples=100, deadline=None)
+@given(weather=WEATHERS)
+def test_every_row_ends_exactly_once(weather: Weather) -> None:
+    """Whatever a destination answers, each row truly is accepted, rejected, unfinished or pending."""
     operations = plan(60, kinds=lambda seq: ORDER[seq // 20])
-
-    def script(number: int, batch: Sequence[Operation]) -> object:
-        name, *details = answers[number] if number < len(answers) else ("ok",)
-        found = {each.seq for each in batch} & bad
-        written = [each.seq for each in batch if each.seq not in bad]
-        if name == "ok":
-            return BatchRefused("bad rows", "bad") if found and refuses else found
-        if name == "throttled":
-            return Throttled("429", details[0])
-        if name == "unavailable":
-            return Unavailable("503", details[0]), written[: details[1]]
-        if name == "unknown":
-            return OutcomeUnknown("cut"), written[: details[0]]
-        return Unauthorized("401") if name == "unauthorized" else RuntimeError("oops")
-
-    destination = sort(script, seconds=lambda n: durations[n % len(durations)])
-    desk = Desk(destination, concurrency=concurrency)
-    desk.stop_at = stop_at
-    ranges = [(each.from_seq, each.to_seq) for each in sliced(operations, size)]
+    seconds = weather.durations
+    destination = weather.sort(weather.script, seconds=lambda n: seconds[n % len(seconds)])
+    desk = Desk(destination, concurrency=weather.concurrency)
+    desk.stop_at = weather.stop_at
+    ranges = [(each.from_seq, each.to_seq) for each in sliced(operations, weather.size)]
     Watched(desk, destination, ranges)
-    delivery = desk.run(operations, size)
+    delivery = desk.run(operations, weather.size)
 
     accepted, rejected, unfinished = desk.accepted(), desk.rejected(), rows(delivery.unfinished)
     ended = Counter(accepted) + Counter(rejected) + Counter(unfinished)
@@ -703,11 +732,10 @@ def test_every_row_ends_exactly_once(  # noqa: PLR0913  a property of many circu
     pending = set(range(60)) - set(ended)
     assert not pending or delivery.stopped_by is not None
     assert not pending & set(destination.held), "a pending row was written"
-    assert set(accepted) <= set(destination.held)
-    assert set(rejected) <= bad
-    assert not set(destination.held) & bad
-    assert set(destination.held) <= set(accepted) | set(unfinished)
-    assert destination.most_under_way <= concurrency
+    assert set(accepted) <= set(destination.held) <= set(accepted) | set(unfinished)
+    assert set(rejected) <= weather.bad
+    assert not set(destination.held) & weather.bad
+    assert destination.most_under_way <= weather.concurrency
     assert sum(delivery.accepted.values()) == len(accepted)
     assert delivery.rejected == len(rejected)
     assert delivery.requests >= len(destination.requests)
