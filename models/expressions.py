@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.tokenizer_core import TokenType
 
 from connectors.errors import ConfigError, Problem
+from models.dialects import quoted
 from models.nearest import guess
 
 __all__ = ["check_expression", "check_query", "rendered", "tables_in", "without_semicolon"]
@@ -20,12 +24,17 @@ _WRITES = (
 )  # fmt: skip
 _ROW_MAKERS = frozenset(
     {
-        "unnest", "explode", "explode_outer", "flatten", "posexplode", "regexp_matches", "regexp_split_to_table",
+        "unnest", "explode", "explode_outer", "flatten", "posexplode", "regexp_split_to_table",
         "string_to_table", "json_each", "jsonb_each", "json_array_elements", "jsonb_array_elements",
         "json_object_keys", "jsonb_object_keys", "jsonb_path_query",
     }
 )  # fmt: skip
 _LONGEST_DETAIL = 200
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_TOKEN = re.compile(r"<Token .*?text: (.*?), line.*", re.DOTALL)
+
+# What sqlglot cannot parse it takes for a command and says so in its log; here it becomes a problem.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 At = Callable[[str], Problem]
 
@@ -52,9 +61,10 @@ def check_query(
     except ConfigError as error:
         return [at(problem.message) for problem in error.problems]
     if not isinstance(statement, exp.Query):
-        return [at(f"only a SELECT may stand here, found {_verb(statement)}")]
+        return [at(f"only a SELECT may stand here, found {_first_word(sql, dialect)}")]
     messages = [
-        f"only a SELECT may stand here, found {_verb(node)} in it" for node in statement.find_all(*_WRITES)
+        f"only a SELECT may stand here, found {node.key.upper()} in it"
+        for node in statement.find_all(*_WRITES)
     ]
     used = {name for node in statement.find_all(exp.Placeholder, exp.Parameter) if (name := _parameter(node))}
     messages += [
@@ -95,17 +105,25 @@ def check_expression(
 
 
 def rendered(text: str, dialect: str, renamed: Mapping[tuple[str, str], str] | None = None) -> str:
-    """An expression parsed and written anew, without comments; `renamed` columns by (table, column).
+    """An expression word by word as it was written, without comments, in parentheses where it has many words.
+
+    The words stay the user's own: a rendering from the syntax tree would spell some functions differently,
+    which is not always the same to the warehouse. `renamed` gives a column's new name by (table, column).
 
     Raises:
         ConfigError: it cannot be parsed as one expression.
     """
-    expression = _one_expression(text, dialect)
-    for node in list(expression.find_all(exp.Column)) if renamed else ():
-        new = (renamed or {}).get((node.table, node.name))
-        if new:
-            node.set("this", exp.to_identifier(new, quoted=True))
-    return expression.sql(dialect=_known(dialect), comments=False)
+    _one_expression(text, dialect)
+    tokens = sqlglot.tokenize(text, read=_known(dialect))
+    words = [text[token.start : token.end + 1] for token in tokens]
+    for number in range(len(tokens) - 2) if renamed else ():
+        table, dot, column = (token.text for token in tokens[number : number + 3])
+        if dot == "." and (table, column) in (renamed or {}):
+            words[number + 2] = quoted((renamed or {})[table, column], dialect)
+    joined = words[0]
+    for before, token, word in zip(tokens, tokens[1:], words[1:], strict=False):
+        joined += word if token.start == before.end + 1 else f" {word}"
+    return joined if len(words) == 1 else f"({joined})"
 
 
 def tables_in(sql: str, dialect: str) -> set[tuple[str, str]]:
@@ -114,7 +132,7 @@ def tables_in(sql: str, dialect: str) -> set[tuple[str, str]]:
         statement = _one_statement(sql, dialect)
     except ConfigError:
         return set()
-    return {(table.db, table.name) for table in statement.find_all(exp.Table) if table.db}
+    return {(table.db.lower(), table.name) for table in statement.find_all(exp.Table) if table.db}
 
 
 def without_semicolon(sql: str, dialect: str) -> str:
@@ -126,8 +144,8 @@ def without_semicolon(sql: str, dialect: str) -> str:
     try:
         tokens = sqlglot.tokenize(sql, read=_known(dialect))
     except SqlglotError as error:
-        raise ConfigError(_words(error)) from None
-    words = [token for token in tokens if token.token_type is not sqlglot.tokens.TokenType.SEMICOLON]
+        raise ConfigError(_words(error, sql)) from None
+    words = [token for token in tokens if token.token_type is not TokenType.SEMICOLON]
     return sql[: words[-1].end + 1] if words else ""
 
 
@@ -136,16 +154,18 @@ def _known(dialect: str) -> str:
     return dialect if sqlglot.Dialect.get(dialect) is not None else ""
 
 
-def _parsed(sql: str, dialect: str) -> list[exp.Expression]:
+def _parsed(sql: str, dialect: str) -> list[exp.Expr]:
+    if control := _CONTROL.search(sql):
+        raise ConfigError(f"not valid SQL: the control character U+{ord(control[0]):04X}")
     try:
         return [statement for statement in sqlglot.parse(sql, read=_known(dialect)) if statement is not None]
     except SqlglotError as error:
-        raise ConfigError(_words(error)) from None
+        raise ConfigError(_words(error, sql)) from None
     except RecursionError:
         raise ConfigError("the SQL is nested too deeply") from None
 
 
-def _one_statement(sql: str, dialect: str) -> exp.Expression:
+def _one_statement(sql: str, dialect: str) -> exp.Expr:
     # A statement of nothing but a comment after the last semicolon is none.
     statements = [
         statement for statement in _parsed(sql, dialect) if not isinstance(statement, exp.Semicolon)
@@ -155,9 +175,11 @@ def _one_statement(sql: str, dialect: str) -> exp.Expression:
     return statements[0]
 
 
-def _one_expression(text: str, dialect: str) -> exp.Expression:
+def _one_expression(text: str, dialect: str) -> exp.Expr:
+    if not text.strip():
+        raise ConfigError("one SQL expression is needed, found none")
     # In parentheses, so that nothing in the text can end the expression and begin something else.
-    statements = _parsed(f"SELECT (\n{text}\n)", dialect)
+    statements = _parsed(f"SELECT ({text}\n)", dialect)
     select = statements[0] if len(statements) == 1 else None
     plain = isinstance(select, exp.Select) and not any(
         value for name, value in select.args.items() if name not in ("expressions", "kind")
@@ -167,18 +189,18 @@ def _one_expression(text: str, dialect: str) -> exp.Expression:
     inside = select.expressions[0]
     if isinstance(inside, exp.Subquery) and not inside.alias:
         return inside
-    if not isinstance(inside, exp.Paren) or isinstance(inside.this, exp.Alias):
+    if not isinstance(inside, exp.Paren) or isinstance(inside.unnest(), exp.Alias | exp.Tuple):
         raise ConfigError("one SQL expression is needed, found more than that")
-    made: exp.Expression = inside.this
+    made: exp.Expr = inside.this
     return made
 
 
-def _outside_of_queries(expression: exp.Expression) -> Iterator[exp.Expression]:
+def _outside_of_queries(expression: exp.Expr) -> Iterator[exp.Expr]:
     """An expression's nodes, without those of queries inside it, which have tables of their own."""
     yield from expression.walk(prune=lambda node: isinstance(node, exp.Query))
 
 
-def _not_scalar(node: exp.Expression) -> str | None:
+def _not_scalar(node: exp.Expr) -> str | None:
     if isinstance(node, exp.AggFunc) and not _is_windowed(node):
         return f"the aggregate {node.sql_name().lower()} makes one row of many; aggregate in the model's SQL"
     if isinstance(node, exp.Star | exp.Columns):
@@ -190,16 +212,16 @@ def _not_scalar(node: exp.Expression) -> str | None:
     return None
 
 
-def _is_windowed(node: exp.Expression) -> bool:
+def _is_windowed(node: exp.Expr) -> bool:
     parent = node.parent
     while isinstance(parent, exp.Filter | exp.IgnoreNulls | exp.RespectNulls | exp.WithinGroup):
         parent = parent.parent
     return isinstance(parent, exp.Window)
 
 
-def _function(node: exp.Expression) -> str:
+def _function(node: exp.Expr) -> str:
     name = node.name if isinstance(node, exp.Anonymous) else getattr(node, "sql_name", lambda: node.key)()
-    return str(name).lower()
+    return "unnest" if name == "EXPLODE" else str(name).lower()
 
 
 def _root(column: exp.Column) -> str:
@@ -219,19 +241,20 @@ def _is_bound(column: exp.Column) -> bool:
     return False
 
 
-def _verb(statement: exp.Expression) -> str:
-    name = statement.name if isinstance(statement, exp.Command) else statement.key
-    return str(name).upper()[:40]
+def _first_word(sql: str, dialect: str) -> str:
+    return str(sqlglot.tokenize(sql, read=_known(dialect))[0].text).upper()[:40]
 
 
-def _parameter(node: exp.Expression) -> str:
+def _parameter(node: exp.Expr) -> str:
     return str(node.name or "?")
 
 
-def _words(error: SqlglotError) -> str:
+def _words(error: SqlglotError, sql: str) -> str:
     """An error of sqlglot in one line, without the colours it marks the place with."""
-    if isinstance(error, ParseError) and error.errors:
-        first: dict[str, Any] = error.errors[0]
-        near = f" near '{first['highlight'][:40]}'" if first.get("highlight") else ""
-        return f"not valid SQL: {str(first.get('description', '')).rstrip('.')[:_LONGEST_DETAIL]}{near}"
-    return f"not valid SQL: {str(error).splitlines()[0][:_LONGEST_DETAIL]}"
+    if not (isinstance(error, ParseError) and error.errors):
+        return "not valid SQL: a quote or comment is not closed"
+    first: dict[str, Any] = error.errors[0]
+    description = _TOKEN.sub(r"'\1'", str(first.get("description", ""))).rstrip(".")[:_LONGEST_DETAIL]
+    near = f" near '{first['highlight'][:40].strip()}'" if (first.get("highlight") or "").strip() else ""
+    line = f" in line {first['line']}" if sql.count("\n") and first.get("line") else ""
+    return f"not valid SQL{line}: {description}{near}"

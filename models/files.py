@@ -81,7 +81,7 @@ def _misspelt_folders(root: Path) -> Iterator[Problem]:
 
 
 def _clashes(found: Found, root: Path) -> Iterator[Problem]:
-    """Names that are the same, or differ in case only: one file on some machines, one table in some engines."""
+    """Names that are the same, or differ in case only: one file or table for some engines."""
     groups = [(folder,) for folder in FOLDERS if folder not in QUESTIONS]
     for folders in [QUESTIONS, *groups]:
         taken: dict[str, Path] = {}

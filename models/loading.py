@@ -42,6 +42,7 @@ def load(folder: Path, only: tuple[str, ...] | None) -> Project:
         if only is None
         else _split(only)
     )
+    loading.problems.extend(_foreign_keys(loading.project))
     if loading.problems:
         raise ConfigError(*_in_order(loading.problems))
     return loading.project
@@ -136,6 +137,22 @@ class _Loading:
                 )
             elif reference.is_needed:
                 yield folders[0], reference.name
+
+
+def _foreign_keys(project: Project) -> Iterator[Problem]:
+    """Traits and predictions that an audience cannot join, since their key is not its model's."""
+    for name, audience in project.audiences.items():
+        model = project.models.get(audience.model)
+        for folder in ("traits", "predictions"):
+            for number, joined in enumerate(getattr(audience, folder)):
+                other = project.declared(folder).get(joined)
+                if model and other and set(other.key) != set(model.primary_key):
+                    words = (
+                        f"its key is {', '.join(other.key)}, the model's is {', '.join(model.primary_key)}"
+                    )
+                    yield project.problem(
+                        "audiences", name, (folder, number), f"{words}; both must be the same"
+                    )
 
 
 def _secrets_out_of_place(data: Any, document: Document, path: KeyPath = ()) -> Iterator[Problem]:

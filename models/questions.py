@@ -12,7 +12,7 @@ from models.kinds import QUESTIONS
 if TYPE_CHECKING:
     from models.project import Project
 
-__all__ = ["PREDICTION_COLUMNS", "PREDICTIONS_SCHEMA", "TRAITS_SCHEMA", "Question", "question"]
+__all__ = ["PREDICTIONS_SCHEMA", "PREDICTION_COLUMNS", "TRAITS_SCHEMA", "Question", "question"]
 
 TRAITS_SCHEMA = "traits"
 """The schema that holds one table a trait file."""
