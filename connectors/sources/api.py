@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from connectors.errors import SourceError
 from connectors.redaction import redactor
 from connectors.sources.settings import (
@@ -52,17 +54,15 @@ def pages(name: str, settings: RestApiSettings, resource: Resource) -> DltResour
             "initial_value": resource.incremental.initial,
             "on_cursor_value_missing": "include",
         }
-    client = {
+    client: Any = {
         "base_url": settings.base_url.rstrip("/") + "/",
-        "headers": {name: value.get_secret_value() for name, value in settings.headers.items()},
+        "headers": {header: _known(value) for header, value in settings.headers.items()},
         "auth": _auth(settings),
         "session": _session(settings.base_url),
     }
-    for value in settings.headers.values():
-        redactor.register(value.get_secret_value())
     key = list(resource.primary_key or ()) if resource.disposition == "append" else []
-    declared = {"name": name, "endpoint": endpoint, **({"primary_key": key} if key else {})}
-    return rest_api_resources({"client": client, "resources": [declared]})[0]  # type: ignore[typeddict-item]  # built above
+    declared: Any = {"name": name, "endpoint": endpoint, **({"primary_key": key} if key else {})}
+    return rest_api_resources({"client": client, "resources": [declared]})[0]
 
 
 def _checked(data_path: str | None) -> Callable[..., None]:
@@ -132,24 +132,22 @@ def _auth(settings: RestApiSettings) -> Any:
     auth = settings.auth
     if auth is None:
         return None
-    secret = (
-        auth.token
-        if isinstance(auth, BearerAuth)
-        else auth.value
-        if isinstance(auth, ApiKeyAuth)
-        else auth.password
-    )
+    if isinstance(auth, BearerAuth):
+        return dlt_auth.BearerTokenAuth(_known(auth.token))
+    if isinstance(auth, ApiKeyAuth):
+        return dlt_auth.APIKeyAuth(name=auth.name, api_key=_known(auth.value), location=auth.location)
+    return dlt_auth.HttpBasicAuth(auth.username, _known(auth.password))
+
+
+def _known(secret: SecretStr) -> str:
+    """A secret's text, which the redactor knows from now on."""
     plain = secret.get_secret_value()
     redactor.register(plain)
-    if isinstance(auth, BearerAuth):
-        return dlt_auth.BearerTokenAuth(plain)
-    if isinstance(auth, ApiKeyAuth):
-        return dlt_auth.APIKeyAuth(name=auth.name, api_key=plain, location=auth.location)
-    return dlt_auth.HttpBasicAuth(auth.username, plain)
+    return plain
 
 
 def _session(base_url: str) -> Any:
-    """A requests session that retries, and that speaks to no other host than the API's: it carries secrets."""
+    """A session that retries, and speaks to no other host than the API's: it carries secrets."""
     from dlt.sources.helpers.requests import Client
     from requests.adapters import HTTPAdapter
 
@@ -160,7 +158,7 @@ def _session(base_url: str) -> Any:
             there = urlsplit(request.url)
             raise SourceError(
                 f"the API sends us to {there.scheme}://{there.netloc}, which is not its base_url "
-                f"({parts.scheme}://{parts.netloc}). Credentials are not sent there; if it is right, change base_url."
+                f"({parts.scheme}://{parts.netloc}). Change base_url if that is right."
             )
 
     session = Client(

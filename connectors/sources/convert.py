@@ -114,7 +114,7 @@ def _json_of_text(value: Any) -> str:
 
 
 def converter(kind: str, *, from_json: bool) -> Callable[[Any], Any]:
-    """The function that brings one value into a logical type; it raises ValueError where the value is another.
+    """The function that brings one value into a logical type; it raises ValueError where it does not fit.
 
     `from_json` says that a text is a JSON value of its own; else a text for a JSON column is JSON itself.
     Empty texts are null in every type but text.

@@ -13,7 +13,7 @@ from connectors.sources.files import FILES_TABLE, FileSeen, Folder, as_rows, inf
 from connectors.sources.kinds import typed_as
 from connectors.sources.readers import Chunk, read
 from connectors.sources.rejected import REJECTED_TABLE, RejectedRows
-from connectors.sources.settings import FilePattern, Resource, RestApiSettings, Table
+from connectors.sources.settings import FilePattern, Resource, Table
 from connectors.sources.shape import Shaper, TableRules
 from connectors.sources.sql_tables import Database
 
@@ -105,7 +105,9 @@ class Feed:
         table = self.shaper.shape(chunk, origin)
         self.tell(self.shaper.rows, self.rejected.count)
         if table is not None:
-            hints = {name: hint for name, hint in self.shaper.hints.items() if name in table.column_names}
+            hints: Any = {
+                name: hint for name, hint in self.shaper.hints.items() if name in table.column_names
+            }
             yield dlt.mark.with_hints(table, dlt.mark.make_hints(columns=hints)) if hints else table
 
     def _shaped_table(self, table: pa.Table) -> pa.Table | None:
@@ -117,9 +119,8 @@ class Feed:
         import dlt
 
         key = [self.rules.normal(name) for name in self.rules.primary_key]
-        return dlt.resource(
-            rows, name=self.rules.table, primary_key=key or None, write_disposition=self.disposition
-        )
+        disposition: Any = self.disposition
+        return dlt.resource(rows, name=self.rules.table, primary_key=key, write_disposition=disposition)()
 
     def _beside(self) -> list[DltResource]:
         import dlt
@@ -132,8 +133,8 @@ class Feed:
             yield from self.rejected.batches()
 
         return [
-            dlt.resource(files, name=FILES_TABLE, write_disposition="append"),
-            dlt.resource(rejected, name=REJECTED_TABLE, write_disposition="append"),
+            dlt.resource(files, name=FILES_TABLE, write_disposition="append")(),
+            dlt.resource(rejected, name=REJECTED_TABLE, write_disposition="append")(),
         ]
 
 
@@ -148,7 +149,7 @@ def _after_incremental(transform: Callable[[Any], Any]) -> Any:
     class Behind(ItemTransform[Any, Any]):
         placement_affinity = 1.5
 
-        def __call__(self, item: Any, meta: Any = None) -> Any:
+        def __call__(self, item: Any, meta: Any = None) -> Any:  # noqa: ARG002 dlt's signature
             return transform(item)
 
     return Behind(transform)

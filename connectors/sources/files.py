@@ -1,8 +1,8 @@
 """Files as a source: which are there, which are new, and their rows.
 
-A file is new where its path, size or time of change (a bucket's etag, where it has one) differ from when it was
-last loaded; `_loaded_files` in the dataset remembers. A changed file is read again whole: rows are merged by
-primary key, or appended a second time where there is none.
+A file is new where its path, size or time of change (a bucket's etag, where it has one) differ from when it
+was last loaded; `_loaded_files` in the dataset remembers. A changed file is read again whole: rows are merged
+by primary key, or appended a second time where there is none.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class _Run:
         self._progress = progress
         self._folder = home / "dlt" / source
         self._on_postgres = warehouse_url.startswith("postgres")
-        self._normal = NamingConvention(63 if self._on_postgres else None).normalize_identifier
+        self._normal = NamingConvention(63 if self._on_postgres else 255).normalize_identifier
         self.load_ids: list[str] = []
         shutil.rmtree(self._folder, ignore_errors=True)
         self.pipeline: dlt.Pipeline = dlt.pipeline(
@@ -161,8 +161,8 @@ class _Run:
         return feed.of_files(folder, pattern) if feed.files else []
 
     def _known_tables(self) -> dict[str, Any]:
-        """dlt's tables of this source that have been loaded before."""
-        if not self.pipeline.default_schema_name:
+        """The tables of this source that have been loaded before, as dlt describes them."""
+        if not self.pipeline.schema_names:
             return {}
         return {table["name"]: table for table in self.pipeline.default_schema.data_tables()}
 
@@ -203,9 +203,9 @@ class _Run:
         )
 
     def _load(self, feed: Feed, item: _Item) -> None:
-        from connectors.sources.target import announce, remove_unfinished, settle
-
         import dlt
+
+        from connectors.sources.target import announce, remove_unfinished, settle
 
         place = f"{self._source}.{item.name}"
         with _spoken(place):

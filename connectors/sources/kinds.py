@@ -217,8 +217,13 @@ def fit(values: Values, typed: Typed) -> tuple[pa.Array, list[int]]:
 def _listed_whole(values: list[Any], typed: Typed) -> pa.Array | None:
     import pyarrow as pa
 
-    allowed = {"integer": {int}, "float": {int, float}, "boolean": {bool}, "decimal": {int}}.get(typed.kind)
-    if allowed is None or not set(map(type, values)) - {type(None)} <= allowed:
+    allowed: set[type] | None = {
+        "integer": {int},
+        "float": {int, float},
+        "boolean": {bool},
+        "decimal": {int},
+    }.get(typed.kind)
+    if allowed is None or not {type(value) for value in values} <= allowed | {type(None)}:
         return None
     try:
         return pa.array(values, typed.arrow)

@@ -141,7 +141,7 @@ def _as_texts(batch: pa.RecordBatch, bad: BadLine) -> Iterator[Chunk]:
 
 
 class _Header:
-    """The first record of a CSV file: its names, and the delimiter that splits it best (one of `,;|` or tab)."""
+    """The first record of a CSV file: its names, and the delimiter (the most frequent of `,` `;` `|` tab)."""
 
     def __init__(self, file: IO[bytes]) -> None:
         head = file.readline().removeprefix(b"\xef\xbb\xbf")

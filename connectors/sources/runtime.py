@@ -48,7 +48,7 @@ def _context(home: Path) -> RunContextBase:
                 provider.set_value(section, values, None)
             return [provider]
 
-        def initialize_runtime(self, runtime_config: RuntimeConfiguration | None = None) -> None:
+        def initialize_runtime(self, _config: RuntimeConfiguration | None = None) -> None:
             logger.LOGGER = logging.getLogger("dlt")
 
         def reset_config(self) -> None:

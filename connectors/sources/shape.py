@@ -163,7 +163,7 @@ class Shaper:
         self._put(batch, f"{normal}__v_text", typed_as("text"), pa.array(texts, pa.string()))
 
     def _for_postgres(self, batch: _Batch, normal: str, typed: Typed, values: Any) -> Any:
-        """Binary as the hex text that COPY reads; texts with a NUL, which PostgreSQL cannot hold, kept back."""
+        """Binary as the hex text that COPY reads; texts with a NUL, which it cannot hold, kept back."""
         import pyarrow as pa
         import pyarrow.compute as pc
 

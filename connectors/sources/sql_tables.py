@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -50,8 +51,7 @@ class Database:
             reflection_level="full_with_precision",
             table_adapter_callback=_widened,
             included_columns=list(table.columns) if table.columns else None,
-            incremental=_incremental(table, table.columns or [column.name for column in reflected.columns]),
-            primary_key=list(table.primary_key or ()) or None,
+            incremental=_incremental(table, reflected),
             write_disposition=table.disposition,
         )
         resource.apply_hints(primary_key=list(table.primary_key or ()))
@@ -92,7 +92,7 @@ def _widened(table: sa.Table) -> None:
     import sqlalchemy as sa
 
     for column in table.columns:
-        column.nullable = None  # type: ignore[assignment]  # dlt takes None for "not known"
+        column.nullable = None
         if isinstance(column.type, sa.String):
             column.type = sa.Text()
         elif isinstance(column.type, sa.Integer):
@@ -101,7 +101,7 @@ def _widened(table: sa.Table) -> None:
             column.type = sa.LargeBinary()
 
 
-def _incremental(table: Table, columns: Any) -> Any:
+def _incremental(table: Table, reflected: sa.Table) -> Any:
     """Rows from the watermark on, those that were read with it left out.
 
     A row at the watermark is known again by its primary key where rows are appended, by all of its values
@@ -112,12 +112,27 @@ def _incremental(table: Table, columns: Any) -> Any:
     if table.incremental is None:
         return None
     merged = table.disposition == "merge"
+    columns = table.columns or [column.name for column in reflected.columns]
     return incremental(
         table.incremental.cursor,
-        initial_value=table.incremental.initial,
+        initial_value=_initial(table.incremental.initial, reflected.columns[table.incremental.cursor]),
         primary_key=tuple(columns) if merged or not table.primary_key else table.primary_key,
         on_cursor_value_missing="include" if merged else "raise",
     )
+
+
+def _initial(value: Any, column: sa.Column[Any]) -> Any:
+    """A text as the date or time that its column holds."""
+    import sqlalchemy as sa
+
+    if not isinstance(value, str):
+        return value
+    try:
+        if isinstance(column.type, sa.DateTime):
+            return dt.datetime.fromisoformat(value)
+        return dt.date.fromisoformat(value) if isinstance(column.type, sa.Date) else value
+    except ValueError as error:
+        raise SourceError(f"initial {value!r} is no date or time; write it like 2024-01-31.") from error
 
 
 @contextmanager

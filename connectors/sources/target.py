@@ -1,8 +1,8 @@
 """The warehouse as dlt's destination, and what an interrupted load left there.
 
-The warehouse alone knows what has been loaded: dlt's working folder is thrown away before every ingest. A load
-is announced in `_loading` before its first row and struck out when it is complete; rows of an announced load
-that dlt has not recorded as complete are removed before anything else happens.
+The warehouse alone knows what has been loaded: dlt's working folder is thrown away before every ingest. A
+load is announced in `_loading` before its first row and struck out when it is complete; rows of an announced
+load that dlt has not recorded as complete are removed before anything else happens.
 """
 
 from __future__ import annotations
@@ -126,10 +126,10 @@ def remove_unfinished(pipeline: dlt.Pipeline) -> None:
         if _has(client, "_dlt_loads"):
             loads = client.make_qualified_table_name("_dlt_loads")
             done = {row[0] for row in client.execute_sql(f"SELECT load_id FROM {loads} WHERE status = 0")}
-        schema = pipeline.default_schema if pipeline.default_schema_name else None
+        tables: dict[str, Any] = dict(pipeline.default_schema.tables) if pipeline.default_schema_name else {}
         for load_id in sorted(begun - done):
             _log.warning("removing what an interrupted load left behind: %s", load_id)
-            for name, table in schema.tables.items() if schema else ():
+            for name, table in tables.items():
                 appended = table.get("write_disposition") == "append" and not name.startswith("_dlt")
                 if appended and _has(client, name):
                     target = client.make_qualified_table_name(name)

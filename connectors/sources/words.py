@@ -8,7 +8,7 @@ from connectors.errors import HubError, SourceError
 from connectors.redaction import redactor
 from connectors.sources.api import ATTEMPTS
 
-__all__ = ["in_words"]
+__all__ = ["first_line", "in_words"]
 
 _REFUSED = {401, 403}
 _TOO_MANY = 429
@@ -25,24 +25,30 @@ def in_words(error: BaseException, place: str) -> HubError:
 
     from connectors.sources.target import warehouse_error
 
+    words = None
     for cause in _causes(error):
-        if isinstance(cause, SourceError):
-            return SourceError(f"{place}: {redactor.redact(str(cause))}")
-        if isinstance(cause, HubError):
+        if isinstance(cause, HubError) and not isinstance(cause, SourceError):
             return cause
-        if isinstance(cause, requests.RequestException):
-            return SourceError(f"{place}: {_request(cause)}")
         if isinstance(cause, duckdb.Error | DatabaseException | LoadClientJobException):
             return warehouse_error(cause)
-        if isinstance(cause, sa.exc.SQLAlchemyError):
-            reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
-            return SourceError(f"{place}: the database says: {redactor.redact(reason)}")
-        own = _own(cause)
-        if own:
-            return SourceError(f"{place}: {own}")
-    deepest = list(_causes(error))[-1]
-    line = (str(deepest).strip().splitlines() or [""])[0]
-    return SourceError(f"{place}: {type(deepest).__name__}: {redactor.redact(line)}")
+        if isinstance(cause, SourceError):
+            words = str(cause)
+        elif isinstance(cause, requests.RequestException):
+            words = _request(cause)
+        elif isinstance(cause, sa.exc.SQLAlchemyError):
+            words = f"the database says: {first_line(getattr(cause, 'orig', None) or cause)}"
+        else:
+            words = _own(cause)
+        if words:
+            break
+    else:
+        words = f"{type(cause).__name__}: {first_line(cause)}"
+    return SourceError(f"{place}: {redactor.redact(words)}")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's words, without secrets."""
+    return redactor.redact((str(error).strip().splitlines() or [type(error).__name__])[0])
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -64,13 +70,11 @@ def _own(error: BaseException) -> str | None:
 
     if isinstance(error, IncrementalCursorPathHasValueNone):
         return (
-            f"the cursor {error.cursor_path!r} is null in some rows, so they would never be read again once they "
+            f"the cursor {error.json_path!r} is null in some rows, so they would not be read again once they "
             "change. Give the table a primary_key (rows are then merged), or another cursor."
         )
     if isinstance(error, IncrementalCursorPathMissing):
-        return (
-            f"the cursor {error.cursor_path!r} is no field of the rows. Name another in incremental.cursor."
-        )
+        return f"the cursor {error.json_path!r} is no field of the rows. Name another in incremental.cursor."
     if isinstance(error, IncrementalCursorInvalidCoercion):
         return (
             f"the cursor {error.cursor_path!r} cannot be compared with the watermark or the initial value: "
@@ -91,8 +95,7 @@ def _request(error: Exception) -> str:
     if isinstance(error, requests.JSONDecodeError):
         return "the API's answer is no JSON. Does the path name a JSON resource?"
     if response is None:
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return f"the API cannot be reached (tried {ATTEMPTS} times): {redactor.redact(line)}"
+        return f"the API cannot be reached (tried {ATTEMPTS} times): {first_line(error)}"
     status = response.status_code
     if status in _REFUSED:
         return f"the API refuses the credentials ({status}). Renew them in auth."
