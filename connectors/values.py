@@ -52,7 +52,9 @@ def _decimal(value: Decimal) -> float | int | str | None:
         return None
     if not holds_in_double(value):
         return format(value, "f")
-    return int(value) if value == value.to_integral_value() else float(value)
+    # A JSON writer takes no integer of more than 64 bits, though a double may hold it.
+    is_small = value == value.to_integral_value() and abs(value) <= _LARGEST_EXACT_INTEGER
+    return int(value) if is_small else float(value)
 
 
 _FORMS: dict[type, Callable[[Any], Any]] = {
