@@ -1,0 +1,138 @@
+"""What differs between a model's mapped rows and the snapshot: one full join by key, compared by hash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from connectors.warehouses import Dialect, Session
+from syncs.layout import Layout
+from syncs.names import Tables
+from syncs.snapshot import same_key
+
+__all__ = ["ADD", "CHANGE", "DIFF", "REMOVE", "Diff", "compare", "keep_back_rejected"]
+
+REMOVE, CHANGE, ADD = 0, 1, 2
+"""Kinds in the order of their delivery."""
+
+DIFF = "headrace_diff"
+_DUPLICATED = "headrace_duplicated"
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """How many rows the model and the snapshot have, and how many of the model's are invalid."""
+
+    model_rows: int
+    snapshot_rows: int
+    null_keys: int
+    duplicated: int
+
+    @property
+    def invalid(self) -> int:
+        """Rows that cannot be sent."""
+        return self.null_keys + self.duplicated
+
+
+def compare(
+    session: Session,
+    dialect: Dialect,
+    tables: Tables,
+    layout: Layout,
+    relation: str,
+    deadband: Mapping[str, float],
+    *,
+    resend: bool,
+) -> Diff:
+    """Fill the temporary table `DIFF` with the rows that differ, without the invalid ones, which are listed.
+
+    `relation` has the layout's columns and the hash `h`. With `resend`, every row of the model differs.
+    """
+    session.run(_join(tables, layout, relation, deadband, resend=resend))
+    keyed = " AND ".join(f"{key.column} IS NOT NULL" for key in layout.keys)
+    keys = ", ".join(key.column for key in layout.keys)
+    model_rows = _one(session, f"SELECT count(*) FROM {relation} AS m")
+    snapshot_rows = _one(session, f"SELECT count(*) FROM {tables.snapshot}")
+    added, removed, changed, nulls = session.rows(
+        f"SELECT count(*) FILTER (WHERE kind = {ADD} AND {keyed}), count(*) FILTER (WHERE kind = {REMOVE}), "
+        f"count(*) FILTER (WHERE kind = {CHANGE}), count(*) FILTER (WHERE NOT ({keyed})) FROM {DIFF}"
+    )[0]
+    distinct = _one(session, f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM {DIFF} WHERE {keyed}) AS d")
+    # Snapshot keys are unique. So without duplicates the matched rows are as many on both sides, and every key
+    # of the differing rows is there once; only where that fails is the costly search for duplicates made.
+    matched = model_rows - added - nulls
+    suspicious = matched != snapshot_rows - removed or distinct != added + changed + removed
+    duplicated = _set_duplicates_aside(session, layout, relation, keyed, keys) if suspicious else 0
+    _list_invalid(session, dialect, tables, layout, keyed, duplicated=bool(duplicated))
+    return Diff(model_rows, snapshot_rows, nulls, duplicated)
+
+
+def keep_back_rejected(
+    session: Session, tables: Tables, layout: Layout, policy: Literal["every_run", "on_change", "never"]
+) -> int:
+    """Take rows out of `DIFF` that were rejected before and are not to be tried again now; how many."""
+    same = same_key(layout, "r", "d")
+    if not _one(session, f"SELECT count(*) FROM {tables.rejected}"):
+        return 0
+    session.run(
+        f"DELETE FROM {tables.rejected} AS r WHERE NOT EXISTS (SELECT 1 FROM {DIFF} AS d WHERE {same})"
+    )
+    if policy == "every_run":
+        return 0
+    unchanged = " AND r.kind = d.kind AND r.h IS NOT DISTINCT FROM d.h" if policy == "on_change" else ""
+    return session.run(
+        f"DELETE FROM {DIFF} AS d USING {tables.rejected} AS r WHERE {same} AND NOT r.again{unchanged}"
+    )
+
+
+def _one(session: Session, query: str) -> int:
+    return int(session.rows(query)[0][0])
+
+
+def _join(
+    tables: Tables, layout: Layout, relation: str, deadband: Mapping[str, float], *, resend: bool
+) -> str:
+    keys = ", ".join(f"coalesce(m.{k.column}, s.{k.column}) AS {k.column}" for k in layout.keys)
+    values = "".join(f", m.{slot.column}" for slot in layout.values)
+    first = layout.keys[0].column
+    kind = f"CASE WHEN m.h IS NULL THEN {REMOVE} WHEN s.{first} IS NULL THEN {ADD} ELSE {CHANGE} END"
+    differs = ["(m.h = s.h) IS NOT TRUE", *_moves(layout, deadband)]
+    where = "" if resend else f" WHERE {' OR '.join(differs)}"
+    return (
+        f"CREATE TEMP TABLE {DIFF} AS SELECT {kind} AS kind, {keys}{values}, m.h FROM {relation} AS m "
+        f"FULL JOIN {tables.snapshot} AS s ON {same_key(layout, 'm', 's')}{where}"
+    )
+
+
+def _moves(layout: Layout, deadband: Mapping[str, float]) -> list[str]:
+    """Conditions that a field with a deadband has moved far enough, or to or from null or NaN."""
+    return [
+        f"(m.{slot.column} IS DISTINCT FROM s.{slot.column} AND "
+        f"(abs(m.{slot.column} - s.{slot.column}) >= {deadband[slot.name]!r}) IS NOT FALSE)"
+        for slot in layout.fields
+        if slot.name in deadband
+    ]
+
+
+def _set_duplicates_aside(session: Session, layout: Layout, relation: str, keyed: str, keys: str) -> int:
+    session.run(
+        f"CREATE TEMP TABLE {_DUPLICATED} AS SELECT {keys}, count(*) AS n FROM {relation} AS m WHERE {keyed} "
+        f"GROUP BY {keys} HAVING count(*) > 1"
+    )
+    session.run(f"DELETE FROM {DIFF} AS d USING {_DUPLICATED} AS u WHERE {same_key(layout, 'd', 'u')}")
+    return _one(session, f"SELECT coalesce(sum(n), 0) FROM {_DUPLICATED}")
+
+
+def _list_invalid(
+    session: Session, dialect: Dialect, tables: Tables, layout: Layout, keyed: str, *, duplicated: bool
+) -> None:
+    key = dialect.json_object([(slot.name, slot.column) for slot in layout.keys])
+    session.run(f"DELETE FROM {tables.invalid}")
+    session.run(
+        f"INSERT INTO {tables.invalid} SELECT 'null_key', {key}, count(*) FROM {DIFF} WHERE NOT ({keyed}) "
+        f"GROUP BY {key}"
+    )
+    session.run(f"DELETE FROM {DIFF} WHERE NOT ({keyed})")
+    if duplicated:
+        session.run(f"INSERT INTO {tables.invalid} SELECT 'duplicate_key', {key}, n FROM {_DUPLICATED}")

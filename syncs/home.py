@@ -1,0 +1,39 @@
+"""Where a sync's snapshot and plan live: in the warehouse, or in a DuckDB beside the state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.warehouses import Dialect, Session, Warehouse
+from connectors.warehouses.opening import open_warehouse
+
+__all__ = ["Home", "open_home"]
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """An open session for models and one for plans; the same one where the warehouse can be written to."""
+
+    model_session: Session
+    model_dialect: Dialect
+    session: Session
+    dialect: Dialect
+
+
+@contextmanager
+def open_home(warehouse: Warehouse, folder: Path, doing: str) -> Iterator[Home]:
+    """Open what planning and settling need. `folder` is the project's own, for a plan that must live beside.
+
+    Raises:
+        WarehouseError: it cannot be reached, or is held by another process for too long.
+    """
+    with warehouse.connect(doing) as session:
+        if warehouse.writable:
+            yield Home(session, warehouse.dialect, session, warehouse.dialect)
+            return
+        beside = open_warehouse(f"duckdb:///{folder / 'plans.duckdb'}")
+        with beside.connect(doing) as plans:
+            yield Home(session, warehouse.dialect, plans, beside.dialect)
