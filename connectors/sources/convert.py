@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -10,11 +11,23 @@ from typing import Any
 
 import orjson
 
-__all__ = ["converter"]
+__all__ = ["converter", "json_text"]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+
+
+def _plain(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes) else _text(value)
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON, integers of any size digit by digit, bytes in hexadecimal."""
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # orjson writes no integer of more than 64 bits
+        return json.dumps(value, default=_plain, ensure_ascii=False)
 
 
 def _refuse(value: Any, kind: str) -> ValueError:
@@ -65,7 +78,7 @@ def _text(value: Any) -> str:
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, bool | dict | list | tuple | float):
-        return orjson.dumps(value, default=str).decode()
+        return json_text(value)
     return str(value)
 
 
@@ -102,13 +115,9 @@ def _binary(value: Any) -> bytes:
     return value
 
 
-def _json_of_value(value: Any) -> str:
-    return orjson.dumps(value, default=_text, option=orjson.OPT_NON_STR_KEYS).decode()
-
-
 def _json_of_text(value: Any) -> str:
     if not isinstance(value, str):
-        return _json_of_value(value)
+        return json_text(value)
     orjson.loads(value)
     return value
 
@@ -123,7 +132,7 @@ def converter(kind: str, *, from_json: bool) -> Callable[[Any], Any]:
         "boolean": _boolean, "integer": _integer, "decimal": _number, "float": _float, "text": _text,
         "date": _date, "timestamp": lambda value: _timestamp(value).replace(tzinfo=None),
         "timestamptz": _timestamp, "time": _time, "binary": _binary,
-        "json": _json_of_value if from_json else _json_of_text,
+        "json": json_text if from_json else _json_of_text,
     }[kind]  # fmt: skip
     if kind == "text" or (kind == "json" and from_json):
         return convert

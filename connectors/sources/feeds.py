@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from connectors.sources.convert import json_text
 from connectors.sources.files import FILES_TABLE, FileSeen, Folder, as_rows, inferred
 from connectors.sources.kinds import typed_as
 from connectors.sources.readers import Chunk, read
@@ -80,7 +79,7 @@ class Feed:
         def keep(records: Any) -> None:
             with spool.open("ab") as file:
                 for record in records if isinstance(records, list) else [records]:
-                    file.write(orjson.dumps(record) + b"\n")
+                    file.write(json_text(record).encode() + b"\n")
 
         def rows() -> Iterator[Any]:
             with spool.open("rb") as file:

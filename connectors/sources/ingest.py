@@ -164,7 +164,7 @@ class _Run:
         """The tables of this source that have been loaded before, as dlt describes them."""
         if not self.pipeline.schema_names:
             return {}
-        return {table["name"]: table for table in self.pipeline.default_schema.data_tables()}
+        return {str(table["name"]): table for table in self.pipeline.default_schema.data_tables()}
 
     def _table(self, item: _Item, *, first_ever: bool, before: list[str]) -> tuple[str, TableLoad]:
         name = self._normal(item.name)

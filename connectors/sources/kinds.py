@@ -217,12 +217,10 @@ def fit(values: Values, typed: Typed) -> tuple[pa.Array, list[int]]:
 def _listed_whole(values: list[Any], typed: Typed) -> pa.Array | None:
     import pyarrow as pa
 
-    allowed: set[type] | None = {
-        "integer": {int},
-        "float": {int, float},
-        "boolean": {bool},
-        "decimal": {int},
-    }.get(typed.kind)
+    classes: dict[str, set[type]] = {
+        "integer": {int}, "float": {int, float}, "boolean": {bool}, "decimal": {int},
+    }  # fmt: skip
+    allowed = classes.get(typed.kind)
     if allowed is None or not {type(value) for value in values} <= allowed | {type(None)}:
         return None
     try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
@@ -26,6 +28,9 @@ Chunk = Mapping[str, Values]
 
 BadLine = Callable[[Any, str], None]
 """Takes a row that could not be read, and the reason."""
+
+_LONG_INTEGER = re.compile(rb"[0-9]{19}")
+"""Where a line may hold an integer that orjson would read as a float."""
 
 _ROWS = 20_000
 _PARQUET_ROWS = 50_000
@@ -63,8 +68,8 @@ def _jsonl(file: IO[bytes], bad: BadLine) -> Iterator[Chunk]:
         if not text:
             continue
         try:
-            row = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
+            row = (json if _LONG_INTEGER.search(text) else orjson).loads(text)
+        except ValueError as error:
             bad(text.decode(errors="backslashreplace"), f"line {number} is no JSON: {error}")
             continue
         if not isinstance(row, dict):

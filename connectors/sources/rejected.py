@@ -12,6 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 import orjson
 
+from connectors.sources.convert import json_text
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -22,10 +24,6 @@ REJECTED_TABLE = "_rejected_rows"
 
 _ROWS_A_BATCH = 10_000
 _LONGEST_ROW = 1_000_000
-
-
-def _as_text(value: Any) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 class RejectedRows:
@@ -50,8 +48,8 @@ class RejectedRows:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("wb")
-        text = orjson.dumps(row, default=_as_text, option=orjson.OPT_NON_STR_KEYS)
-        kept = text.decode() if len(text) <= _LONGEST_ROW else orjson.dumps(str(row)[:_LONGEST_ROW]).decode()
+        text = json_text(row)
+        kept = text if len(text) <= _LONGEST_ROW else json_text(text[:_LONGEST_ROW])
         self._file.write(orjson.dumps({"reason": reason, "row": kept, "origin": origin}) + b"\n")
         self.count += 1
 
