@@ -20,7 +20,7 @@ from syncs.records import can_be_json, json_batches, operations
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Range", "Spool", "cut", "write_spool"]
+__all__ = ["Range", "Spool", "cut", "plan_query", "write_spool"]
 
 Range = tuple[int, int]
 """Sequence numbers from the first to before the second."""
@@ -50,10 +50,8 @@ def write_spool(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    parts = ["seq", "kind", "o", *(_as_portable(dialect, slot, "") for slot in layout.slots)]
-    parts += [_as_portable(dialect, slot, "p") for slot in layout.values]
     some = " OR ".join(f"(seq >= {a} AND seq < {b})" for a, b in ranges)
-    query = f"SELECT {', '.join(parts)} FROM {tables.plan}{f' WHERE {some}' if some else ''} ORDER BY seq"
+    query = plan_query(dialect, tables, layout, some or "TRUE")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     batches = session.stream(query, _ROWS_A_GROUP)
     first = next(batches, None)
@@ -66,6 +64,13 @@ def write_spool(
         for batch in batches:
             writer.write_table(pa.Table.from_batches([batch]))
     return Spool(path, layout)
+
+
+def plan_query(dialect: Dialect, tables: Tables, layout: Layout, where: str = "TRUE") -> str:
+    """Planned rows in the form that a spool holds, in order."""
+    parts = ["seq", "kind", "o", *(_as_portable(dialect, slot, "") for slot in layout.slots)]
+    parts += [_as_portable(dialect, slot, "p") for slot in layout.values]
+    return f"SELECT {', '.join(parts)} FROM {tables.plan} WHERE {where} ORDER BY seq"
 
 
 def _as_portable(dialect: Dialect, slot: Slot, prefix: str) -> str:
