@@ -139,7 +139,7 @@ class _Run:
         if isinstance(settings, SqlDatabaseSettings):
             from connectors.sources.sql_tables import opened
 
-            database = stack.enter_context(opened(settings))
+            database = stack.enter_context(opened(settings, self._home.parent))
             for name in settings.tables:
                 table = settings.table(name)
                 yield _Item(name, table, partial(Feed.of_table, database=database, table=table))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapidfuzz.process import extractOne
@@ -21,6 +22,7 @@ __all__ = ["Database", "opened"]
 
 _ROWS = 50_000
 _DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+_IN_A_FILE = ("sqlite", "duckdb")
 _EXTRAS = {"psycopg2": "postgres", "psycopg": "postgres", "pymysql": "mysql"}
 _NEAR = 60
 
@@ -136,8 +138,8 @@ def _initial(value: Any, column: sa.Column[Any]) -> Any:
 
 
 @contextmanager
-def opened(settings: SqlDatabaseSettings) -> Iterator[Database]:
-    """The database of a source, for as long as it is read.
+def opened(settings: SqlDatabaseSettings, project: Path) -> Iterator[Database]:
+    """The database of a source, for as long as it is read. A relative file is below the project's folder.
 
     Raises:
         ConfigError: the URL is none, or its driver is not installed.
@@ -150,6 +152,8 @@ def opened(settings: SqlDatabaseSettings) -> Iterator[Database]:
     try:
         url = sa.make_url(secret)
         url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+        if url.get_backend_name() in _IN_A_FILE and url.database and url.database != ":memory:":
+            url = url.set(database=str(project / url.database))
         engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
     except sa.exc.NoSuchModuleError as error:
         raise ConfigError(f"url: SQLAlchemy has no dialect of that name installed ({error})") from error
