@@ -46,9 +46,8 @@ def bind(sql: str, dialect: str, times: Mapping[str, dt.datetime]) -> str:
         if not _begins_a_name(name.text):
             continue
         if name.text not in times:
-            raise ScoringError(
-                f"unknown parameter :{name.text}; known are {', '.join(f':{n}' for n in times)}"
-            )
+            known = ", ".join(f":{each}" for each in times) or "none"
+            raise ScoringError(f"unknown parameter :{name.text} in this SQL; allowed: {known}")
         parts += [sql[done : colon.start], time_literal(times[name.text])]
         done = name.end + 1
     end = len(sql)

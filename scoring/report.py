@@ -48,8 +48,10 @@ def as_text(version: ModelVersion) -> str:
     width = max(map(len, _ROWS.values()))
     lines = [
         f"{version.prediction} version {version.version} ({version.status}), kept: {version.metrics['kept']}",
-        f"tested as of {version.data['test'][:10]}, {version.data['horizon']} ahead: {some['n']} rows, "
-        f"{some['positives']} positives ({some['base_rate']:.1%})",
+        (
+            f"tested as of {version.data['test'][:10]}, {version.data['horizon']} ahead: {some['n']} rows, "
+            f"{some['positives']} positives ({some['base_rate']:.1%})"
+        ),
         "",
         " " * width + "".join(f"{kind:>21}" for kind in kinds),
         *(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from connectors.errors import ScoringError
 from connectors.warehouses.base import Dialect, Session
 from models.declarations.trait import Trait
+from scoring.binding import bind
 from scoring.tables import replace_table
 
 __all__ = ["SCHEMA", "TraitResult", "materialise"]
@@ -33,7 +34,7 @@ def materialise(trait: Trait, session: Session, dialect: Dialect) -> TraitResult
         WarehouseError: the warehouse refuses the SQL.
     """
     started = time.perf_counter()
-    query = trait.sql.rstrip().removesuffix(";")
+    query = f"SELECT * FROM (\n{bind(trait.sql, dialect.name, {})}\n) AS trait"
     columns = tuple(column.name for column in session.columns(query))
     if missing := [key for key in trait.key if key not in columns]:
         raise ScoringError(
