@@ -137,6 +137,10 @@ class Sql(Destination):
         """Close all connections."""
         if hasattr(self, "_engine"):
             await asyncio.to_thread(self._engine.dispose)
+            # Gone: a disposed engine would open new connections in silence.
+            del self._engine
+        if hasattr(self, "_writer"):
+            del self._writer
 
     # --- In a thread
 
