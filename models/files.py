@@ -28,14 +28,15 @@ class Found:
     problems: list[Problem] = field(default_factory=list)
 
 
-def find_files(root: Path) -> Found:
-    """List what a project declares, reading nothing."""
+def find_files(root: Path, *, check_names: bool) -> Found:
+    """List what a project declares, and where asked, which names clash or are misspelt."""
     found = Found({folder: {} for folder in FOLDERS})
     for folder in FOLDERS:
         for path in _entries(root / folder, found):
             _file_one(path, folder, root, found)
-    found.problems.extend(_misspelt_folders(root))
-    found.problems.extend(_clashes(found, root))
+    if check_names:
+        found.problems.extend(_misspelt_folders(root))
+        found.problems.extend(_clashes(found, root))
     return found
 
 

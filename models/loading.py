@@ -32,7 +32,7 @@ def load(folder: Path, only: tuple[str, ...] | None) -> Project:
             f"{folder} is no project: it holds no {SETTINGS_FILE}; `headrace init DIR` makes a new project"
         )
         raise ConfigError(words)
-    found = find_files(root)
+    found = find_files(root, check_names=only is None)
     loading = _Loading(root, found)
     if only is None:
         loading.problems.extend(found.problems)

@@ -51,7 +51,7 @@ def _problem(details: ErrorDetails, document: Document, declared: Any) -> Proble
     if kind == "missing":
         return document.problem(path, f"the key '{path[-1] if path else ''}' is needed")
     if kind in ("union_tag_not_found", "union_tag_invalid"):
-        return _wrong_tag(context, document, path)
+        return _wrong_tag(context, document, path, declared)
     message = _plain(details["msg"])
     found = _at(document.data, path)
     if kind in ("literal_error", "enum") and isinstance(found, str):
@@ -66,10 +66,11 @@ def _problem(details: ErrorDetails, document: Document, declared: Any) -> Proble
     return document.problem(path, message + suffix)
 
 
-def _wrong_tag(context: Mapping[str, Any], document: Document, path: KeyPath) -> Problem:
+def _wrong_tag(context: Mapping[str, Any], document: Document, path: KeyPath, declared: Any) -> Problem:
     name = str(context.get("discriminator", "")).strip("'")
     path = (*path, name)
-    known = _QUOTED.findall(context.get("expected_tags", ""))
+    fields = [model.model_fields.get(name) for model in _models_at(declared, path[:-1])]
+    known = [str(tag) for field in fields if field for tag in get_args(field.annotation)]
     if "tag" not in context:
         return document.problem(path, f"the key '{name}' is needed; one of: {', '.join(known)}")
     return document.problem(
@@ -107,11 +108,14 @@ def _at(data: Any, path: KeyPath) -> Any:
 
 def _keys_at(declared: Any, path: KeyPath) -> set[str]:
     """The keys that may stand at a path below a declaration's type."""
+    return {key for model in _models_at(declared, path) for key in _keys(model)}
+
+
+def _models_at(declared: Any, path: KeyPath) -> list[type[BaseModel]]:
     types = [declared]
     for part in path:
         types = [inner for outer in types for member in _members(outer) for inner in _inside(member, part)]
-    models = [member for outer in types for member in _members(outer) if _is_model(member)]
-    return {key for model in models for key in _keys(model)}
+    return [member for outer in types for member in _members(outer) if _is_model(member)]
 
 
 def _keys(model: type[BaseModel]) -> Iterator[str]:
