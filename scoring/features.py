@@ -46,7 +46,7 @@ def feature_sql(feature: Feature, pairs: Pairs, dialect: Dialect) -> str:
     """
     if len(feature.key) != len(pairs.keys):
         raise ScoringError(
-            f"features/{feature.name}: key has {len(feature.key)} columns where the prediction's has "
+            f"key has {len(feature.key)} columns where the prediction's has "
             f"{len(pairs.keys)} ({', '.join(pairs.keys)})"
         )
     if feature.sql is not None:
@@ -122,12 +122,12 @@ def _columns(feature: Feature, values: dict[str, str]) -> dict[str, str]:
         when = f"FILTER (WHERE {_since(window)})"
         for aggregate, value in _aggregates(feature):
             if value == "*" and aggregate != "count":
-                raise ScoringError(f"features/{feature.name}: {aggregate} needs a column; only count takes *")
+                raise ScoringError(f"{aggregate} needs a column; only count takes *")
             # An outer join gives a row of nulls where there is no event: `at` is null there alone.
             expression = _AGGREGATES[aggregate].format(value=values.get(value, "e.at"), when=when)
             name = "_".join(filter(None, (aggregate, _slug(value), duration_text(window))))
             if columns.setdefault(name, expression) != expression:
-                raise ScoringError(f"features/{feature.name}: two columns would be named {name}")
+                raise ScoringError(f"two columns would be named {name}")
     return columns | {name: _HISTORY[name] for name in feature.also}
 
 

@@ -15,6 +15,7 @@ from models.declarations.feature import Feature
 from models.nearest import guess
 from scoring.features import feature_sql
 from scoring.pairs import Pairs
+from scoring.places import errors_of
 
 __all__ = ["Inputs", "choose_inputs", "inputs_sql"]
 
@@ -119,7 +120,8 @@ def _described(feature: Feature, pairs: Pairs, session: Session, dialect: Dialec
     """The feature's own columns, without the keys and `as_of`."""
     first = Pairs(pairs.keys, pairs.cutoffs[:1], pairs.relation)
     not_inputs = {*feature.key, *pairs.keys, "as_of"}
-    described = session.columns(feature_sql(feature, first, dialect))
+    with errors_of(f"features/{feature.name}"):
+        described = session.columns(feature_sql(feature, first, dialect))
     return [column for column in described if column.name not in not_inputs]
 
 

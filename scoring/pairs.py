@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from connectors.warehouses.base import Dialect, Session
 from models.declarations.prediction import Prediction
 from scoring.binding import bind, naive_utc, time_literal
+from scoring.places import errors_of
 
 __all__ = ["Pairs", "make_pairs"]
 
 _TABLE = "headrace_pairs"
+_ANY_TIME = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ def make_pairs(
     With `labelled`, `label` is 1 where the label's SQL, bound to the cut-off and the end of its horizon,
     names the entity, else 0; without, it is null.
     """
+    _check(prediction, session, dialect)
     keys = [dialect.quote(key) for key in prediction.key]
     times = sorted(set(map(naive_utc, cutoffs)))
     parts = "\nUNION ALL\n".join(_as_of(prediction, time, dialect, labelled=labelled) for time in times)
@@ -54,6 +57,18 @@ def make_pairs(
         yield Pairs(keys=tuple(prediction.key), cutoffs=tuple(times))
     finally:
         session.run(f"DROP TABLE IF EXISTS {_TABLE}")
+
+
+def _check(prediction: Prediction, session: Session, dialect: Dialect) -> None:
+    """Have the warehouse read both statements by themselves, so that an error names the one it is about."""
+    keys = ", ".join(map(dialect.quote, prediction.key))
+    times = {"as_of": _ANY_TIME}
+    with errors_of(f"predictions/{prediction.name}: population"):
+        population = bind(prediction.population, dialect.name, times)
+        session.columns(f"SELECT {keys} FROM (\n{population}\n) AS population")
+    with errors_of(f"predictions/{prediction.name}: label"):
+        positives = bind(prediction.label.sql, dialect.name, times | {"until": _ANY_TIME})
+        session.columns(f"SELECT {keys} FROM (\n{positives}\n) AS positives")
 
 
 def _as_of(prediction: Prediction, cutoff: dt.datetime, dialect: Dialect, *, labelled: bool) -> str:

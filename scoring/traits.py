@@ -9,6 +9,7 @@ from connectors.errors import ScoringError
 from connectors.warehouses.base import Dialect, Session
 from models.declarations.trait import Trait
 from scoring.binding import bind
+from scoring.places import errors_of
 from scoring.tables import replace_table
 
 __all__ = ["SCHEMA", "TraitResult", "materialise"]
@@ -34,8 +35,9 @@ def materialise(trait: Trait, session: Session, dialect: Dialect) -> TraitResult
         WarehouseError: the warehouse refuses the SQL.
     """
     started = time.perf_counter()
-    query = f"SELECT * FROM (\n{bind(trait.sql, dialect.name, {})}\n) AS trait"
-    columns = tuple(column.name for column in session.columns(query))
+    with errors_of(f"traits/{trait.name}"):
+        query = f"SELECT * FROM (\n{bind(trait.sql, dialect.name, {})}\n) AS trait"
+        columns = tuple(column.name for column in session.columns(query))
     if missing := [key for key in trait.key if key not in columns]:
         raise ScoringError(
             f"traits/{trait.name}: the SQL gives no column {missing[0]!r}, which is the key; "

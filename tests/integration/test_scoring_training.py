@@ -274,13 +274,14 @@ EVERYBODY = {"horizon": "30d", "sql": "select id as customer_id from shop.custom
         ({"features": ["actvity"]}, "did you mean 'activity'"),
         (
             {"population": "select id as customer_id from shop.customers where :asof > id"},
-            "unknown parameter :asof",
+            "predictions/churn: population: unknown parameter :asof",
         ),
+        ({"label": NOBODY | {"sql": "select nr from shop.customers"}}, "predictions/churn: label: "),
     ],
 )
 def test_what_teaches_nothing_is_refused_in_words(shop: Shop, changed: dict[str, Any], words: str) -> None:
     """Empty, one-sided and small training sets are errors that say what to look at; no version is kept."""
-    with pytest.raises(ScoringError, match=words):
+    with pytest.raises((ScoringError, WarehouseError), match=words):
         shop.train(churn(**changed))
     assert shop.store.versions() == []
 
