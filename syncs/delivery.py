@@ -60,10 +60,9 @@ def _types(layout: Layout) -> dict[str, str]:
 
 
 def carry_out(errand: Errand, tell: Callable[[Progress], None] | None = None) -> Delivery:
-    """Deliver until done, stopped by a signal or by the destination; see `syncs.deliver.deliver`.
+    """Deliver until done or stopped, by a signal, the destination or a lost lease; see `syncs.deliver.deliver`.
 
     Raises:
-        LeaseLost: another process took over.
         HubError: the destination could not be opened; nothing was sent.
     """
     return asyncio.run(_carry_out(errand, tell))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from connectors.errors import ConfigError, SnapshotMoved
+from connectors.errors import ConfigError, LeaseLost, SnapshotMoved
 from connectors.operation import Kind
 from models.state.audit import Audit
 from models.state.runs import Run, Runs
@@ -209,6 +209,8 @@ def _deliver(job: Job, lease: Lease, plan: Plan, spool: Spool, options: Options,
     )
     with _timed(result, "deliver"):
         delivery = carry_out(errand, lambda progress: options.tell("deliver", progress, plan.total))
+    if isinstance(delivery.stopped_by, LeaseLost):
+        raise delivery.stopped_by
     options.tell("settle", None, plan.total)
     with _timed(result, "settle"):
         _settle(job, lease, run, plan, delivery)
