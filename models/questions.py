@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from connectors.errors import ConfigError, Problem
 from models.declarations import Audience, InlineModel, Model, Sync, TableModel
 from models.dialects import quoted, quoted_table
 from models.kinds import QUESTIONS
@@ -42,18 +45,19 @@ def question(project: Project, sync: Sync) -> Question:
     """What a sync's model asks.
 
     Raises:
-        ConfigError: the model is not in the project, or an audience's condition cannot be parsed.
+        ConfigError: the model is not in the project, or its SQL is anything but one SELECT.
     """
     model = sync.model
     if isinstance(model, TableModel):
         return Question(None, quoted_table(model.table, project.dialect), model.primary_key)
     if isinstance(model, InlineModel):
-        return Question(_enclosable(model.sql, project.dialect), None, model.primary_key)
+        at = partial(project.problem, "syncs", sync.name, ("model", "sql"))
+        return Question(_enclosable(model.sql, project.dialect, at), None, model.primary_key)
     folder = next((folder for folder in QUESTIONS if model in project.declared(folder)), "models")
     declared = project.find(folder, model)
     place = f"{folder}/{model}"
     if isinstance(declared, Model):
-        return Question(_enclosable(declared.sql, project.dialect), None, declared.primary_key, (place,))
+        return Question(_model_sql(project, declared), None, declared.primary_key, (place,))
     if isinstance(declared, Audience):
         return _audience(project, declared)
     return Question(None, quoted_table(place.replace("/", "."), project.dialect), declared.key, (place,))
@@ -65,9 +69,12 @@ def _audience(project: Project, audience: Audience) -> Question:
     A prediction's columns are there as `score` and as `churn_score`; where there are several predictions,
     only as `churn_score`, since `score` would stand for two.
     """
-    from models.expressions import rendered
+    from models.expressions import check_expression, rendered
 
     dialect = project.dialect
+    at = partial(project.problem, "audiences", audience.name, ("where",))
+    if problems := check_expression(audience.where, None, dialect, at=at):
+        raise ConfigError(*problems)
     model: Model = project.find("models", audience.model)
     keys = ", ".join(quoted(column, dialect) for column in model.primary_key)
     joins = [(name, quoted_table(f"{TRAITS_SCHEMA}.{name}", dialect)) for name in audience.traits]
@@ -79,7 +86,7 @@ def _audience(project: Project, audience: Audience) -> Question:
     where = rendered(audience.where, dialect, renamed if several else None)
     lines = [
         "SELECT *",
-        f"FROM ({_enclosable(model.sql, dialect)}) AS {quoted(audience.model, dialect)}",
+        f"FROM ({_model_sql(project, model)}) AS {quoted(audience.model, dialect)}",
         *(f"LEFT JOIN {table} AS {quoted(name, dialect)} USING ({keys})" for name, table in joins),
         f"WHERE {where}",
     ]
@@ -100,12 +107,16 @@ def _prediction(name: str, keys: str, dialect: str, *, alone: bool) -> str:
     return f"(SELECT {', '.join(['*' if alone else keys, *own])} FROM {table})"
 
 
-def _enclosable(sql: str, dialect: str) -> str:
-    """The SQL without the semicolon at its end, such that a parenthesis can follow."""
-    if ";" in sql:
-        from models.expressions import without_semicolon
+def _model_sql(project: Project, model: Model) -> str:
+    return _enclosable(model.sql, project.dialect, partial(project.problem, "models", model.name, ("sql",)))
 
-        sql = without_semicolon(sql, dialect)
-    sql = sql.strip()
+
+def _enclosable(sql: str, dialect: str, at: Callable[[str], Problem]) -> str:
+    """The SQL, checked, without the semicolon at its end, such that a parenthesis can follow."""
+    from models.expressions import check_query, without_semicolon
+
+    if problems := check_query(sql, dialect, at=at):
+        raise ConfigError(*problems)
+    sql = without_semicolon(sql, dialect).strip() if ";" in sql else sql.strip()
     last = sql.rpartition("\n")[2]
     return f"{sql}\n" if "--" in last or "#" in last else sql

@@ -45,6 +45,8 @@ def resolved_destination(
 ) -> tuple[type[Destination], DestinationSettings]:
     """A destination's connector and its settings with their secrets, checked by the connector.
 
+    The connector's validators find the project's folder in their context, as `project_root`.
+
     Raises:
         ConfigError: no connector has the type, it is broken, a secret is missing, or a setting is wrong.
     """
@@ -64,7 +66,7 @@ def _settings(connector: type[Destination], project: Project, document: Document
     own: dict[str, Any] = {key: value for key, value in document.data.items() if key not in _OWN_KEYS}
     filled = fill_in(own, document, project.root)
     try:
-        settings = connector.Settings.model_validate(filled)
+        settings = connector.Settings.model_validate(filled, context={"project_root": project.root})
     except ValidationError as error:
         raise ConfigError(*problems_of(error, document, connector.Settings)) from None
     register_secrets(settings)

@@ -97,6 +97,24 @@ def test_each_form_of_a_model_is_a_question(make: Make, model: str, expected: Qu
     assert (found.sql or "").removeprefix("-- primary_key: id\n") == (expected.sql or "")
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1 as id) as a; drop table t; select * from (select 1 as id",
+        "delete from t",
+        "select 1; select 2",
+    ],
+)
+def test_a_model_that_is_no_select_asks_nothing(make: Make, sql: str) -> None:
+    """What could leave its parentheses or write is refused before the warehouse sees it, with its place."""
+    inline = make(**{"syncs/s.yml": f"model: {{sql: '{sql}', primary_key: id}}\n{REST}"})
+    with pytest.raises(ConfigError, match=r"syncs/s\.yml:1:9: model\.sql"):
+        _question(inline)
+    named = make(**{"models/bad.sql": f"-- primary_key: id\n{sql}", "syncs/s.yml": f"model: bad\n{REST}"})
+    with pytest.raises(ConfigError, match=r"models/bad\.sql:1:1: sql"):
+        _question(named)
+
+
 def test_an_audience_filters_by_traits_and_predictions(
     make: Make, warehouse: duckdb.DuckDBPyConnection
 ) -> None:
