@@ -159,7 +159,8 @@ class Redis(Destination):
                     "redis needs a package that is not installed: pip install headrace[redis]"
                 ) from None
             url = self.settings.url.get_secret_value()
-            redactor.register(url)
+            if "@" in url:
+                redactor.register(url)
             seconds = self.settings.timeout_seconds
             try:
                 self._client: Client = Opened.from_url(

@@ -30,7 +30,7 @@ from connectors.values import holds_in_double, on_wire
 __all__ = ["UnstorableError", "column_type", "from_driver", "to_driver"]
 
 _JSON = frozenset({"json", "list", "struct"})
-_LARGEST_SQLITE_INTEGER = 2**63 - 1
+_SQLITE_INTEGERS = 2**63
 
 _Type = sa.types.TypeEngine[Any]
 
@@ -117,7 +117,7 @@ def _mysql(value: Any) -> Any:
 def _sqlite(value: Any) -> Any:
     if isinstance(value, Decimal):
         return _sqlite_decimal(value)
-    if isinstance(value, int) and abs(value) > _LARGEST_SQLITE_INTEGER:
+    if isinstance(value, int) and not -_SQLITE_INTEGERS <= value < _SQLITE_INTEGERS:
         raise UnstorableError("an integer of more than 64 bits")
     value = _mysql(value)
     if isinstance(value, dt.datetime):
@@ -132,7 +132,7 @@ def _sqlite_decimal(value: Decimal) -> int | float | None:
         return None
     if not holds_in_double(value):
         raise UnstorableError("a decimal of more digits than SQLite keeps")
-    is_integer = value == value.to_integral_value() and abs(value) <= _LARGEST_SQLITE_INTEGER
+    is_integer = value == value.to_integral_value() and abs(value) < _SQLITE_INTEGERS
     return int(value) if is_integer else float(value)
 
 

@@ -151,10 +151,11 @@ class Sql(Destination):
             from connectors.destinations.sql.address import open_engine
             from connectors.redaction import redactor
 
-            url = self.settings.url.get_secret_value()
-            redactor.register(url)
+            url = sa.make_url(self.settings.url.get_secret_value())
+            if url.password is not None:
+                redactor.register(url.password)
             self._engine = open_engine(
-                sa.make_url(url),
+                url,
                 connections=self.limits_for(self.settings).concurrency,
                 timeout_seconds=self.settings.timeout_seconds,
             )
@@ -275,12 +276,14 @@ class Sql(Destination):
             )
 
     def _write(self, batch: Sequence[Operation]) -> list[Rejection]:
+        writer = self._writer
         with self._transaction() as connection:
-            return self._writer.write(connection, batch, self.target.mode)
+            return writer.write(connection, batch, self.target.mode)
 
     def _read(self, operations: Sequence[Operation]) -> list[Mapping[str, Any] | None]:
+        writer = self._writer
         with self._transaction() as connection:
-            rows = self._writer.read(connection, [operation.match for operation in operations])
+            rows = writer.read(connection, [operation.match for operation in operations])
         if not self._archives:
             return list(rows)
         archived = self.settings.archived_column
