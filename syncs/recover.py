@@ -61,7 +61,7 @@ def still_open(run: Run, entries: Sequence[journal.Entry]) -> list[Range]:
     missing = journal.missing(entries, run.total)
     if noted is not None:
         return [part for a, b in noted for part in _within(missing, a, b)]
-    if run.status != "delivering":
+    if "batch_size" not in run.details:
         return []
     counts = {kind: int(run.details["counts"][kind.value]) for kind in Kind}
     batches = [list(_within(missing, a, b)) for a, b in cut(counts, run.details["batch_size"])]
