@@ -43,10 +43,12 @@ class Feed:
         self.rejected = RejectedRows(self.rules.table, self.folder)
         self.shaper = Shaper(self.rules, self.rejected)
 
-    def of_table(self, database: Database, table: Table) -> list[DltResource]:
-        """A database's table."""
+    def of_table(self, database: Database, name: str, table: Table) -> list[DltResource]:
+        """A database's table, by its name there."""
         self._declare(table.types)
-        rows = database.resource(self.rules.table, table)
+        rows = database.resource(name, table).with_name(self.rules.table)
+        hints: Any = {column: typed.hint for column, typed in self.rules.types.items()}
+        rows.apply_hints(columns=hints)
         rows._pipe.append_step(_after_incremental(self._shaped_table))  # noqa: SLF001 no public way to stand behind dlt's incremental
         return [rows, *self._beside()]
 

@@ -142,7 +142,7 @@ class _Run:
             database = stack.enter_context(opened(settings, self._home.parent))
             for name in settings.tables:
                 table = settings.table(name)
-                yield _Item(name, table, partial(Feed.of_table, database=database, table=table))
+                yield _Item(name, table, partial(Feed.of_table, database=database, name=name, table=table))
         elif isinstance(settings, FilesystemSettings):
             folder = Folder(settings, self._home.parent)
             for name, pattern in settings.files.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,9 @@ class Database:
             backend="pyarrow",
             chunk_size=_ROWS,
             reflection_level="full_with_precision",
-            table_adapter_callback=_widened,
+            table_adapter_callback=partial(
+                _widened, as_text={n for n, kind in table.types.items() if kind == "text"}
+            ),
             included_columns=list(table.columns) if table.columns else None,
             incremental=_incremental(table, reflected),
             write_disposition=table.disposition,
@@ -89,18 +92,34 @@ def _nearest(name: str, names: list[str]) -> str:
     return f". There are: {', '.join(map(repr, sorted(names)[:20])) or 'none'}."
 
 
-def _widened(table: sa.Table) -> None:
+def _widened(table: sa.Table, as_text: set[str]) -> None:
     """Types without the limits of today: the source may widen a column later, and may allow nulls."""
     import sqlalchemy as sa
 
     for column in table.columns:
         column.nullable = None
-        if isinstance(column.type, sa.String):
+        if column.name in as_text:
+            column.type = _anything_as_text()
+        elif isinstance(column.type, sa.String):
             column.type = sa.Text()
         elif isinstance(column.type, sa.Integer):
             column.type = sa.BigInteger()
         elif isinstance(column.type, sa.LargeBinary):
             column.type = sa.LargeBinary()
+
+
+def _anything_as_text() -> Any:
+    """A column type that takes whatever the driver gives: SQLite holds any value in any column."""
+    import sqlalchemy as sa
+
+    class AsText(sa.types.TypeDecorator[str]):
+        impl = sa.Text
+        cache_ok = True
+
+        def process_result_value(self, value: Any, dialect: sa.Dialect) -> str | None:  # noqa: ARG002 SQLAlchemy's signature
+            return None if value is None else str(value)
+
+    return AsText()
 
 
 def _incremental(table: Table, reflected: sa.Table) -> Any:

@@ -29,7 +29,8 @@ def in_words(error: BaseException, place: str) -> HubError:
     for cause in _causes(error):
         if isinstance(cause, HubError) and not isinstance(cause, SourceError):
             return cause
-        if isinstance(cause, duckdb.Error | DatabaseException | LoadClientJobException):
+        ours = isinstance(cause, duckdb.Error | DatabaseException | LoadClientJobException)
+        if ours or type(cause).__module__.startswith("psycopg2"):  # a source's come wrapped in SQLAlchemy's
             return warehouse_error(cause)
         if isinstance(cause, SourceError):
             words = str(cause)
@@ -85,7 +86,20 @@ def _own(error: BaseException) -> str | None:
             f"column {error.field_name!r} holds values that are not of its declared type. "
             f"Read it as text with types: {{{error.field_name}: text}}, or mend the rows."
         )
+    if isinstance(error, TypeError | ValueError) and _raised_in(error).startswith("sqlalchemy"):
+        return (
+            f"a column holds values that are not of its declared type ({first_line(error)}). "
+            "Read it as text with types: {name: text}, or mend the rows."
+        )
     return None
+
+
+def _raised_in(error: BaseException) -> str:
+    """The module that raised an error."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return str(trace.tb_frame.f_globals.get("__name__", "")) if trace else ""
 
 
 def _request(error: Exception) -> str:
