@@ -111,7 +111,7 @@ def explain(job: Job, key_text: str) -> Explanation:
     tables = Tables(job.name)
     with open_home(job.warehouse, job.folder, f"explaining a row of {job.name}") as home:
         prepare(home.session)
-        mapped = map_query(job.name, job.sync, job.question, home.model_session, home.model_dialect)
+        mapped = map_query(job.sync, job.question, home.model_session, home.model_dialect, job.place)
         where = " AND ".join(
             f"CAST({home.model_dialect.quote(name)} AS {_TEXT.get(home.model_dialect.name, 'VARCHAR')}) = "
             f"{home.model_dialect.literal(str(value))}"

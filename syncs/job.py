@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
 
 from connectors.destination import Destination, Limits, Replaces, Target
 from connectors.errors import ConfigError, Problem
 from connectors.operation import Mode
-from connectors.registry import Registry, load_registry
+from connectors.registry import load_registry
 from connectors.warehouses import Warehouse, open_warehouse
 from models.questions import Question, question
-from models.secrets import fill_in, register_secrets
-from models.yaml_file import Document
+from models.resolved import resolved_destination
 
 if TYPE_CHECKING:
     from models.declarations import Sync
     from models.project import Project
     from models.state.database import State
+    from syncs.mapping import Place
 
-__all__ = ["Job", "connector_of", "open_job", "unfit"]
+__all__ = ["Job", "open_job", "unfit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,7 @@ class Job:
     folder: Path
     connector: type[Destination]
     settings: Any
+    place: Place
     keep_log_days: int = 30
 
     @property
@@ -62,8 +62,8 @@ def open_job(project: Project, name: str, state: State) -> Job:
     Raises:
         ConfigError: the sync, its model, its destination or a secret is not there, or they do not fit.
     """
-    sync = project.find("syncs", name).over(project.settings.defaults)
-    connector, settings = connector_of(project, sync.destination, load_registry(project.root))
+    sync = project.find("syncs", name)
+    connector, settings = resolved_destination(project, sync.destination, load_registry(project.root))
     if problems := unfit(project, name, sync, connector):
         raise ConfigError(*problems)
     embedded = project.settings.duckdb
@@ -79,32 +79,9 @@ def open_job(project: Project, name: str, state: State) -> Job:
         folder=project.home,
         connector=connector,
         settings=settings,
+        place=partial(project.problem, "syncs", name),
         keep_log_days=project.settings.log.keep_rows_days,
     )
-
-
-def connector_of(project: Project, name: str, registry: Registry) -> tuple[type[Destination], Any]:
-    """A declared destination's connector and its checked settings, secrets filled in.
-
-    Raises:
-        ConfigError: there is no such connector, a setting is wrong or a secret is missing.
-    """
-    from models.problems import problems_of
-
-    declared = project.find("destinations", name)
-    document = project.documents.get(("destinations", name), Document(f"destinations/{name}.yml", {}))
-    try:
-        connector = registry.get(declared.type)
-    except ConfigError as error:
-        words = "; ".join(problem.message for problem in error.problems)
-        raise ConfigError(project.problem("destinations", name, ("type",), words)) from error
-    filled = fill_in(declared.settings, document, project.root)
-    try:
-        settings = connector.Settings.model_validate(filled, context={"project_root": project.root})
-    except ValidationError as error:
-        raise ConfigError(*problems_of(error, document, connector.Settings)) from error
-    register_secrets(settings)
-    return connector, settings
 
 
 def unfit(project: Project, name: str, sync: Sync, connector: type[Destination]) -> list[Problem]:

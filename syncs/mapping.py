@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from connectors.errors import ConfigError, Problem
 from connectors.warehouses import Column, Dialect, Session
 from models.declarations import FieldMapping, Sync
 from models.nearest import guess
 from models.questions import Question
+from models.yaml_file import KeyPath
 from syncs.layout import Layout, Role, Slot
 
-__all__ = ["Expression", "MappedQuery", "map_query"]
+__all__ = ["Expression", "MappedQuery", "Place", "map_query"]
+
+Place = Callable[[KeyPath, str], Problem]
+"""Makes a problem of a key in the sync's file and of words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def _raw(source: str, expressions: Sequence[Expression]) -> str:
     return f"SELECT {picked} FROM {source}"
 
 
-def map_query(name: str, sync: Sync, question: Question, session: Session, dialect: Dialect) -> MappedQuery:
+def map_query(sync: Sync, question: Question, session: Session, dialect: Dialect, place: Place) -> MappedQuery:
     """Check the mapping against the model's real columns and make its query.
 
     Raises:
@@ -79,7 +84,7 @@ def map_query(name: str, sync: Sync, question: Question, session: Session, diale
     source = question.table or f"(\n{question.sql}\n) AS model"
     available = [column.name for column in session.columns(f"SELECT * FROM {source}")]
     keys = [Expression("key", column, dialect.quote(column)) for column in question.primary_key]
-    expressions = (*keys, *_expressions(name, sync, question, available, dialect))
+    expressions = (*keys, *_expressions(sync, question, available, dialect, place))
     return replace(
         MappedQuery(source, question.table is not None, expressions, ()),
         columns=tuple(session.columns(_raw(source, expressions))),
@@ -87,19 +92,19 @@ def map_query(name: str, sync: Sync, question: Question, session: Session, diale
 
 
 def _expressions(
-    name: str, sync: Sync, question: Question, available: list[str], dialect: Dialect
+    sync: Sync, question: Question, available: list[str], dialect: Dialect, place: Place
 ) -> Iterator[Expression]:
     from models.expressions import check_expression, rendered
 
-    problems = list(_missing_keys(name, question, available))
+    problems = list(_missing_keys(question, available, place))
     for role, field, mapped in _declared(sync):
         omit = role == "field" and (mapped.nulls or sync.nulls) == "omit"
         if mapped.sql is None:
             yield Expression(role, field, dialect.literal(mapped.value), omit)
             continue
-        place = f"{'match_on' if role == 'match' else 'fields'}.{field}"
-        if found := check_expression(mapped.sql, available, dialect.name):
-            problems += [replace(problem, file=f"syncs/{name}.yml", key=place) for problem in found]
+        key = ("match_on" if role == "match" else "fields", field)
+        if found := check_expression(mapped.sql, available, dialect.name, at=partial(place, key)):
+            problems += found
         else:
             yield Expression(role, field, rendered(mapped.sql, dialect.name), omit)
     if problems:
@@ -113,8 +118,8 @@ def _declared(sync: Sync) -> Iterator[tuple[Role, str, FieldMapping]]:
         yield "field", field, mapped
 
 
-def _missing_keys(name: str, question: Question, available: list[str]) -> Iterator[Problem]:
+def _missing_keys(question: Question, available: list[str], place: Place) -> Iterator[Problem]:
     for column in question.primary_key:
         if column not in available:
             words = f"the model has no column {column!r} to be its primary key{guess(column, available)}"
-            yield Problem(words, f"syncs/{name}.yml", key="model")
+            yield place(("model",), words)

@@ -12,7 +12,7 @@ from connectors.warehouses import Column, Dialect, Session
 from connectors.warehouses.base import HUB_SCHEMA
 from syncs.diff import ADD, CHANGE, DIFF, REMOVE, Diff, compare, keep_back_rejected
 from syncs.layout import Layout
-from syncs.mapping import MappedQuery, map_query
+from syncs.mapping import MappedQuery, Place, map_query
 from syncs.names import Tables
 from syncs.snapshot import Bearing, adopt, forget, hash_of, prepare, read_bearing, same_key, write_bearing
 
@@ -45,6 +45,7 @@ class Request:
     question: Question
     run_id: str
     fence: int
+    place: Place
     resend: bool = False
 
     @property
@@ -96,7 +97,9 @@ def make_plan(home: Home, request: Request) -> Plan:
         WarehouseError: the warehouse refused.
     """
     session, dialect, tables = home.session, home.dialect, Tables(request.name)
-    mapped = map_query(request.name, request.sync, request.question, home.model_session, home.model_dialect)
+    mapped = map_query(
+        request.sync, request.question, home.model_session, home.model_dialect, request.place
+    )
     prepare(session)
     if request.resend and _belongs_elsewhere(session, tables, request):
         forget(session, tables)

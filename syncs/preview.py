@@ -67,7 +67,7 @@ def preview(job: Job, rows: int = 10) -> Preview:
         ConfigError: the sync does not fit its model or its snapshot.
         WarehouseError: the warehouse refused.
     """
-    request = Request(job.name, job.sync, job.question, "preview", 0)
+    request = Request(job.name, job.sync, job.question, "preview", 0, job.place)
     found: list[tuple[Plan, list[Sample]]] = []
     with open_home(job.warehouse, job.folder, f"previewing {job.name}") as home:
         try:

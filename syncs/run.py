@@ -64,7 +64,7 @@ def run_sync(job: Job, options: Options = _USUAL) -> Result:
             return _still_held(held[0])
         run = Run(sync=job.name, fence=lease.token, definition=job.definition)
         result = Result(run.id, job.name)
-        request = Request(job.name, job.sync, job.question, run.id, lease.token, options.resend)
+        request = Request(job.name, job.sync, job.question, run.id, lease.token, job.place, options.resend)
         with _timed(result, "settle"):
             recovered, failed = recover(job, lease, request.identity, options.patience)
         runs.create(run)

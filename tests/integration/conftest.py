@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from connectors.errors import Problem
 from connectors.testing import Recorder, RecorderStore
 from connectors.warehouses import open_warehouse
 from models.declarations import Defaults, Sync
@@ -20,6 +21,10 @@ from syncs.result import Result
 from syncs.run import Options, run_sync
 
 QUICK = Options()
+
+
+def _place(path: tuple[str | int, ...], words: str) -> Problem:
+    return Problem(words, "syncs/s.yml", key=".".join(map(str, path)))
 
 
 class Hub:
