@@ -29,7 +29,7 @@ class Contact:
     archived: bool = False
 
 
-class _Refused(Exception):  # noqa: N818 - it becomes an answer, not a failure
+class _Refused(Exception):
     """What is wrong with a request or with one row of it."""
 
     def __init__(self, code: str, message: str) -> None:
