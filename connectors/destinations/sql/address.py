@@ -45,8 +45,11 @@ def parsed(url: str, project_root: Path | None = None) -> sa.URL:
         raise ValueError(f"has the scheme '{family}'; one of {', '.join(SUPPORTED)} is supported")
     made = made.set(drivername=_DRIVERS[family][0])
     file = made.database
-    if family in EMBEDDED and project_root and file and file != ":memory:" and not file.startswith("file:"):
-        made = made.set(database=str(project_root / file))
+    if family in EMBEDDED:
+        if not file or ":memory:" in file:
+            raise ValueError("names a database in memory, which is gone when the run ends; name a file")
+        if project_root and not file.startswith("file:"):
+            made = made.set(database=str(project_root / file))
     return made
 
 
