@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ class Hub:
         self.warehouse = open_warehouse(url)
         self.seed_url = seed_url or url
         self.store = RecorderStore()
+        self.limits: dict[str, int] = {}
         self.declared: dict[str, Any] = {
             "mode": "mirror",
             "fields": {"id": "id", "name": "name", "age": "age"},
@@ -67,7 +67,10 @@ class Hub:
         self.sql("DROP TABLE IF EXISTS {t}", f"CREATE TABLE {{t}} ({columns})")
         literal = self.warehouse.dialect.literal
         for start in range(0, len(rows), 200):
-            part = ", ".join(f"({', '.join('NULL' if v is None else literal(v) for v in row)})" for row in rows[start : start + 200])
+            part = ", ".join(
+                f"({', '.join('NULL' if v is None else literal(v) for v in row)})"
+                for row in rows[start : start + 200]
+            )
             self._run(f"INSERT INTO {self.table} VALUES {part}")
 
     def job(self, **declared: Any) -> Job:
@@ -89,7 +92,15 @@ class Hub:
                 super().__init__(settings, target, store=store)
 
         return Job(
-            self.name, sync, question, self.warehouse, self.state, self.folder, Crm, Recorder.Settings()
+            name=self.name,
+            sync=sync,
+            question=question,
+            warehouse=self.warehouse,
+            state=self.state,
+            folder=self.folder,
+            connector=Crm,
+            settings=Recorder.Settings.model_validate({"limits": self.limits}),
+            place=_place,
         )
 
     def run(self, options: Options = QUICK, **declared: Any) -> Result:
