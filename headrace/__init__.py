@@ -1,1 +1,1 @@
-"""The program: the command line and the demo. Wires the other packages together; holds no rules of its own."""
+"""The program: the command line and the demo. Wires the other packages together, with no rules of its own."""
