@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -72,8 +73,8 @@ class Workshop:
         with warehouse.connect(f"computing traits/{name}") as session:
             return materialise(trait, session, warehouse.dialect)
 
-    def train(self, name: str) -> TrainResult:
-        """Train a prediction's model and keep it as a version.
+    def train(self, name: str, as_of: dt.datetime | None = None) -> TrainResult:
+        """Train a prediction's model and keep it as a version; `as_of` stands for the present.
 
         Raises:
             HubError: nothing can be learnt from what there is, or the warehouse refused.
@@ -84,10 +85,12 @@ class Workshop:
         prediction = self.project.find("predictions", name)
         warehouse = writable_warehouse_of(self.project)
         with warehouse.connect(f"training predictions/{name}") as session:
-            return train(prediction, self.project.features, session, warehouse.dialect, self.store)
+            return train(
+                prediction, self.project.features, session, warehouse.dialect, self.store, as_of=as_of
+            )
 
-    def score(self, name: str) -> ScoreResult:
-        """Score everybody in a prediction's population.
+    def score(self, name: str, as_of: dt.datetime | None = None) -> ScoreResult:
+        """Score everybody in a prediction's population; `as_of` stands for the present.
 
         Raises:
             NotTrained: it has no version that scores.
@@ -99,7 +102,7 @@ class Workshop:
         prediction = self.project.find("predictions", name)
         warehouse = writable_warehouse_of(self.project)
         with warehouse.connect(f"scoring predictions/{name}") as session:
-            return score(prediction, session, warehouse.dialect, self.store)
+            return score(prediction, session, warehouse.dialect, self.store, as_of=as_of)
 
     @property
     def store(self) -> ModelStore:

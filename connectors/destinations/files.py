@@ -46,7 +46,7 @@ class FilesSettings(DestinationSettings):
         description="A folder: a path, relative to the project folder, or an fsspec URL such as s3://bucket/folder.",
     )
     format: Format = Field(description="csv, jsonl or parquet.")
-    name: str = Field(
+    file_name: str = Field(
         default="{sync}/{run}/{part}",
         description="Template of names, without the ending: {sync}, {run}, {part}, {object} and {date} "
         "(of the run, in UTC). {run} and {part} must be in it.",
@@ -69,7 +69,7 @@ class FilesSettings(DestinationSettings):
         root = (info.context or {}).get("project_root")
         return str(Path(root) / path) if root and "://" not in path else path
 
-    @field_validator("name")
+    @field_validator("file_name")
     @classmethod
     def _names_each_part(cls, name: str) -> str:
         try:
@@ -169,7 +169,7 @@ class Files(Destination):
 
     def _name(self, batch: Batch) -> str:
         target = self.target
-        name = self.settings.name.format(
+        name = self.settings.file_name.format(
             sync=_safe(target.sync),
             run=_safe(target.run_id),
             date=self._started.date().isoformat(),

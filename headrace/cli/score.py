@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any
 
 import typer
@@ -22,8 +23,31 @@ NamesArgument = Annotated[
 ]
 
 
+def _moment(text: str) -> dt.datetime:
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is no date such as 2026-06-30 or 2026-06-30T12:00:00Z") from None
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+AsOfOption = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        parser=_moment,
+        metavar="TIME",
+        help="Take this time for the present, for data that ends in the past; UTC where it has no zone.",
+    ),
+]
+
+
 @app.command()
-def train(names: NamesArgument = None, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+def train(
+    names: NamesArgument = None,
+    as_of: AsOfOption = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Train a model beside its baseline and keep it as a version."""
     from headrace.cli.progress import working
     from headrace.steps import Workshop
@@ -35,7 +59,7 @@ def train(names: NamesArgument = None, project: ProjectOption = None, as_json: J
         workshop = Workshop(loaded, state)
         for name in workshop.chosen("predictions", names or []):
             with working(f"training predictions/{name}"):
-                result = workshop.train(name)
+                result = workshop.train(name, as_of)
             done.append({**as_dict(result.version), "promotion": result.promotion})
     head = ("prediction", "version", "status", "kept", "AUC")
     rows = [
@@ -46,7 +70,12 @@ def train(names: NamesArgument = None, project: ProjectOption = None, as_json: J
 
 
 @app.command()
-def run(names: NamesArgument = None, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+def run(
+    names: NamesArgument = None,
+    as_of: AsOfOption = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Score everybody in the population, into the table predictions.NAME."""
     from headrace.cli.progress import working
     from headrace.steps import Workshop, score_json
@@ -57,7 +86,7 @@ def run(names: NamesArgument = None, project: ProjectOption = None, as_json: Jso
         workshop = Workshop(loaded, state)
         for name in workshop.chosen("predictions", names or []):
             with working(f"scoring predictions/{name}"):
-                done.append(score_json(name, workshop.score(name)))
+                done.append(score_json(name, workshop.score(name, as_of)))
     head = ("table", "rows", "version", "seconds", "")
     rows = [
         (

@@ -176,7 +176,7 @@ async def test_names_follow_the_template_and_stay_below_the_path(tmp_path: Path)
     """Placeholders are filled, and a hostile object cannot climb out of the folder."""
     asked = target(object="../../x/y")
     name = "{sync}/day={date}/{object}/{run}-{part}"
-    await deliver(destination(tmp_path / "in", asked, name=name), [operation("add", 1, record())])
+    await deliver(destination(tmp_path / "in", asked, file_name=name), [operation("add", 1, record())])
     today = dt.datetime.now(dt.UTC).date().isoformat()
     [part] = (name for name in files_in(tmp_path) if "manifest" not in name)
     assert part.startswith(f"in/s/day={today}/%2E%2E%2F%2E%2E%2Fx%2Fy/run1-0000000001-")
@@ -185,12 +185,12 @@ async def test_names_follow_the_template_and_stay_below_the_path(tmp_path: Path)
 @pytest.mark.parametrize(
     "settings",
     [
-        {"name": "{run}"},
-        {"name": "{part}"},
-        {"name": "../{run}{part}"},
-        {"name": "/{run}{part}"},
-        {"name": "{run}{part}{x}"},
-        {"name": "{run}{part}{"},
+        {"file_name": "{run}"},
+        {"file_name": "{part}"},
+        {"file_name": "../{run}{part}"},
+        {"file_name": "/{run}{part}"},
+        {"file_name": "{run}{part}{x}"},
+        {"file_name": "{run}{part}{"},
         {"format": "xls"},
         {"format": "csv", "compression": "snappy"},
     ],
