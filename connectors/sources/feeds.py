@@ -48,7 +48,8 @@ class Feed:
         self._declare(table.types)
         rows = database.resource(name, table).with_name(self.rules.table)
         hints: Any = {column: typed.hint for column, typed in self.rules.types.items()}
-        rows.apply_hints(columns=hints)
+        if hints:  # dlt takes an empty mapping for "forget all of them"
+            rows.apply_hints(columns=hints)
         rows._pipe.append_step(_after_incremental(self._shaped_table))  # noqa: SLF001 no public way to stand behind dlt's incremental
         return [rows, *self._beside()]
 
@@ -57,10 +58,9 @@ class Feed:
         self._declare(pattern.types)
 
         def rows() -> Iterator[Any]:
-            settled = self._settled()
             if pattern.format != "parquet":
                 every = (chunk for file in self.files for chunk in folder.chunks(file, pattern, _ignored))
-                self.rules.types.update(inferred(every, settled))
+                self.rules.types.update(inferred(every, self._settled()))
             for file in self.files:
 
                 def bad(row: Any, reason: str, path: str = file.path) -> None:
@@ -97,8 +97,10 @@ class Feed:
     def _declare(self, types: Any) -> None:
         self.rules.types.update({name: typed_as(kind) for name, kind in types.items()})
 
-    def _settled(self) -> set[str]:
-        return set(self.rules.types)
+    def _settled(self) -> Callable[[str], bool]:
+        """Whether a column's type is declared, or known to the warehouse."""
+        declared = set(self.rules.types)
+        return lambda name: name in declared or self.rules.normal(name) in self.rules.known
 
     def _shaped(self, chunk: Chunk, origin: str | None) -> Iterator[Any]:
         import dlt

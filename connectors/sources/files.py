@@ -2,13 +2,14 @@
 
 A file is new where its path, size or time of change (a bucket's etag, where it has one) differ from when it
 was last loaded; `_loaded_files` in the dataset remembers. A changed file is read again whole: rows are merged
-by primary key, or appended a second time where there is none.
+by primary key, or appended a second time where there is none. A table that is replaced keeps what it has
+where no file matches.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,12 +95,12 @@ def _is_hidden(path: str) -> bool:
     return any(part.startswith(".") for part in path.split("/"))
 
 
-def inferred(chunks: Iterable[Chunk], settled: set[str]) -> dict[str, Typed]:
+def inferred(chunks: Iterable[Chunk], settled: Callable[[str], bool]) -> dict[str, Typed]:
     """The types of columns that nobody has settled yet, from all of their values."""
     guesses: dict[str, Guess] = {}
     for chunk in chunks:
         for name, values in chunk.items():
-            if name not in settled:
+            if not settled(name):
                 guesses.setdefault(name, Guess()).see(values)
     return {name: typed_as(guess.kind) for name, guess in guesses.items() if guess.kind is not None}
 

@@ -25,6 +25,7 @@ from connectors.sources.settings import (
     RestApiSettings,
     SourceSettings,
     SqlDatabaseSettings,
+    Table,
     TableSettings,
 )
 from connectors.sources.shape import TableRules
@@ -121,14 +122,16 @@ class _Run:
 
     def tables(self) -> dict[str, TableLoad]:
         """Read and load every table, in the order of the file."""
-        from connectors.sources.target import remove_unfinished
+        from connectors.sources.target import remove_unfinished, sole
 
-        with _spoken(self._source):
-            self.pipeline.sync_destination()
-        remove_unfinished(self.pipeline)
         loads: dict[str, TableLoad] = {}
-        first_ever = not self._known_tables()
         with ExitStack() as stack:
+            if self._on_postgres:
+                stack.enter_context(sole(self.pipeline))
+            with _spoken(self._source):
+                self.pipeline.sync_destination()
+            remove_unfinished(self.pipeline)
+            first_ever = not self._known_tables()
             for item in self._items(stack):
                 name, load = self._table(item, first_ever=first_ever, before=list(loads))
                 loads[name] = load
@@ -195,6 +198,7 @@ class _Run:
             known={n: c for n, c in columns.items() if c.get("data_type") and n != "_dlt_load_id"},
             normal=self._normal,
             on_postgres=self._on_postgres,
+            later_wins=settings.disposition == "merge" and not isinstance(settings, Table),
         )
 
     def _tell(self, name: str) -> Callable[[int, int], None]:
@@ -237,8 +241,10 @@ def _spoken(place: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # every error of dlt, its drivers and the source ends here, in words
-        from connectors.sources.words import in_words
+        from connectors.sources.words import causes, in_words
 
+        if any(isinstance(cause, KeyboardInterrupt) for cause in causes(error)):  # dlt wraps a Ctrl-C too
+            raise KeyboardInterrupt from error
         raise in_words(error, place) from error
 
 

@@ -15,7 +15,9 @@ from connectors.sources.settings import ContractParts
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Shaper", "TableRules"]
+__all__ = ["POSITION", "Shaper", "TableRules"]
+
+POSITION = "_position"
 
 _LONGEST_VALUE_SHOWN = 60
 
@@ -26,6 +28,7 @@ class TableRules:
 
     `known` are the columns that the warehouse's table has (dlt's words), empty for a new table. `types` are
     declared or inferred ones by the source's names. `normal` turns a source's name into the warehouse's.
+    `later_wins` numbers the rows of a load in `_position`, so that of two with one key the later is kept.
     """
 
     table: str
@@ -34,6 +37,7 @@ class TableRules:
     known: Mapping[str, Mapping[str, Any]]
     normal: Callable[[str], str]
     on_postgres: bool = False
+    later_wins: bool = False
     types: dict[str, Typed] = field(default_factory=dict)
 
 
@@ -56,6 +60,7 @@ class Shaper:
         self.hints: dict[str, dict[str, Any]] = {}
         self._rules = rules
         self._rejected = rejected
+        self._numbered = 0
         self._key = {rules.normal(name): name for name in rules.primary_key}
 
     def shape(self, source: Mapping[str, Values], origin: str | None = None) -> pa.Table | None:
@@ -75,9 +80,19 @@ class Shaper:
         kept = self._keep_back(batch, rows)
         if not kept or not batch.columns:
             return None
+        if self._rules.later_wins:
+            self._number(batch, rows)
         table = pa.table({name: _one_chunk(values) for name, values in batch.columns.items()})
         self.rows += len(kept)
         return table if len(kept) == rows else table.take(pa.array(kept))
+
+    def _number(self, batch: _Batch, rows: int) -> None:
+        import pyarrow as pa
+
+        batch.columns[POSITION] = pa.array(range(self._numbered, self._numbered + rows), pa.int64())
+        self._numbered += rows
+        if POSITION not in self._rules.known:
+            self.hints[POSITION] = {"name": POSITION, "data_type": "bigint", "dedup_sort": "desc"}
 
     def _refuse_shared_names(self, source: Mapping[str, Values]) -> None:
         seen: dict[str, str] = {}
@@ -93,6 +108,12 @@ class Shaper:
         known = self._rules.known.get(self._rules.normal(name))
         stored = typed_by_dlt(known) if known else None
         if stored is not None:
+            declared = self._rules.types.get(name, stored)
+            if declared.kind != stored.kind:
+                raise SourceError(
+                    f"{self._rules.table}: types says that column {name!r} is {declared.kind}, and in the "
+                    f"warehouse it is {stored.kind}. Take it out of types, or drop the table to load it anew."
+                )
             return stored
         if name in self._rules.types or isinstance(values, list):
             return self._rules.types.get(name)

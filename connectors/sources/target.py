@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     import dlt
     from dlt.common.destination import Destination
 
-__all__ = ["LOADING_TABLE", "announce", "destination_of", "loaded_files", "remove_unfinished", "settle"]
+__all__ = [
+    "LOADING_TABLE",
+    "announce",
+    "destination_of",
+    "is_of_warehouse",
+    "loaded_files",
+    "remove_unfinished",
+    "settle",
+    "sole",
+    "warehouse_error",
+]
 
 LOADING_TABLE = "_loading"
 
@@ -40,7 +50,9 @@ def destination_of(warehouse_url: str) -> Destination[Any, Any]:
     url = make_url(warehouse_url)
     backend = url.get_backend_name()
     if backend == "duckdb":
-        return dlt.destinations.duckdb(url.database or ":memory:")
+        if url.database in {None, "", ":memory:"}:
+            raise ConfigError("the warehouse is in memory, and dlt loads files only: name one in its URL.")
+        return dlt.destinations.duckdb(str(url.database))
     if backend != "postgresql":
         raise ConfigError(
             f"sources are loaded into DuckDB and PostgreSQL; the warehouse is {backend}. "
@@ -63,15 +75,23 @@ def destination_of(warehouse_url: str) -> Destination[Any, Any]:
 @contextmanager
 def _sql(pipeline: dlt.Pipeline) -> Iterator[Any]:
     """A connection to the warehouse; its errors in our words."""
-    import duckdb
-    from dlt.destinations.exceptions import DatabaseException
-    from dlt.pipeline.exceptions import PipelineStepFailed
-
     try:
         with pipeline.sql_client() as client:
             yield client
-    except (duckdb.Error, DatabaseException, PipelineStepFailed) as error:
+    except Exception as error:
+        if not is_of_warehouse(error):
+            raise
         raise warehouse_error(error) from error
+
+
+def is_of_warehouse(error: BaseException) -> bool:
+    """Whether an error comes from the warehouse's driver, or from dlt on its behalf."""
+    import duckdb
+    from dlt.destinations.exceptions import DatabaseException
+    from dlt.load.exceptions import LoadClientJobException
+
+    ours = isinstance(error, duckdb.Error | DatabaseException | LoadClientJobException)
+    return ours or type(error).__module__.startswith("psycopg2")  # a source's come wrapped in SQLAlchemy's
 
 
 def warehouse_error(error: BaseException) -> WarehouseError:
@@ -92,6 +112,21 @@ def _has(client: Any, table: str) -> bool:
         table,
     )
     return bool(rows)
+
+
+@contextmanager
+def sole(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """No other machine ingests this dataset meanwhile: PostgreSQL's lock, which ends with its connection.
+
+    Raises:
+        WarehouseBusy: another one does.
+    """
+    with _sql(pipeline) as client:
+        name = f"headrace ingest {client.dataset_name}"
+        rows = client.execute_sql("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", name)
+        if not rows[0][0]:
+            raise WarehouseBusy(f"another process ingests into {client.dataset_name}. Wait for it or end it.")
+        yield
 
 
 def announce(pipeline: dlt.Pipeline, load_ids: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from connectors.errors import HubError, SourceError
 from connectors.redaction import redactor
 from connectors.sources.api import ATTEMPTS
 
-__all__ = ["first_line", "in_words"]
+__all__ = ["causes", "first_line", "in_words"]
 
 _REFUSED = {401, 403}
 _TOO_MANY = 429
@@ -17,20 +17,16 @@ _SERVER = 500
 
 def in_words(error: BaseException, place: str) -> HubError:
     """An error of dlt or of what it calls as one of ours; `place` names source and table."""
-    import duckdb
     import requests
     import sqlalchemy as sa
-    from dlt.destinations.exceptions import DatabaseException
-    from dlt.load.exceptions import LoadClientJobException
 
-    from connectors.sources.target import warehouse_error
+    from connectors.sources.target import is_of_warehouse, warehouse_error
 
     words = None
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, HubError) and not isinstance(cause, SourceError):
             return cause
-        ours = isinstance(cause, duckdb.Error | DatabaseException | LoadClientJobException)
-        if ours or type(cause).__module__.startswith("psycopg2"):  # a source's come wrapped in SQLAlchemy's
+        if is_of_warehouse(cause):
             return warehouse_error(cause)
         if isinstance(cause, SourceError):
             words = str(cause)
@@ -52,7 +48,8 @@ def first_line(error: BaseException) -> str:
     return redactor.redact((str(error).strip().splitlines() or [type(error).__name__])[0])
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what led to it, outermost first."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

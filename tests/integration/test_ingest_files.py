@@ -94,6 +94,32 @@ def test_only_new_and_changed_files_are_read(tmp_path: Path, data: Path) -> None
     ]
 
 
+def test_of_two_rows_with_one_key_the_later_wins(tmp_path: Path, data: Path, postgres_url: str) -> None:
+    """Within one load the last row of the last file, by path, is the one that is kept."""
+    files = {"t": {"glob": "*.csv", "format": "csv", "primary_key": "id"}}
+    (data / "2024-02.csv").write_text("id,v\n1,newer\n2,x\n2,newest\n")
+    (data / "2024-01.csv").write_text("id,v\n1,old\n2,old\n3,kept\n")
+    _ingest(tmp_path, files)
+    _ingest(tmp_path, files, postgres_url)
+    expected = [(1, "newer"), (2, "newest"), (3, "kept")]
+    assert _rows(tmp_path, 'SELECT id, v FROM "drop".t ORDER BY id') == expected
+    engine = sa.create_engine(
+        postgres_url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.pool.NullPool
+    )
+    with engine.connect() as connection:
+        found = connection.execute(sa.text('SELECT id, v FROM "drop".t ORDER BY id'))
+        assert [tuple(row) for row in found] == expected
+
+
+def test_a_type_that_contradicts_the_table_is_an_error(tmp_path: Path, data: Path) -> None:
+    """Once a column has its type, another one in `types` is refused with the way out."""
+    (data / "a.csv").write_text("id\n1\n")
+    _ingest(tmp_path, {"t": {"glob": "a.csv", "format": "csv"}})
+    (data / "a2.csv").write_text("id\n2\n")
+    with pytest.raises(SourceError, match="'id' is text, and in the warehouse it is integer"):
+        _ingest(tmp_path, {"t": {"glob": "a*.csv", "format": "csv", "types": {"id": "text"}}})
+
+
 def test_replace_reads_everything_again(tmp_path: Path, data: Path) -> None:
     """A replaced table is what the files are now."""
     files = {"t": {"glob": "*.csv", "format": "csv", "write_disposition": "replace"}}

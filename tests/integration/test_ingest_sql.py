@@ -142,6 +142,30 @@ def test_postgres_as_warehouse_keeps_values(sqlite_url: str, postgres_url: str, 
         ]
 
 
+def test_a_replaced_table_becomes_empty(
+    sqlite_url: str, duckdb_url: str, postgres_url: str, home: Path
+) -> None:
+    """A table whose rows are all gone at the source is empty in the warehouse after replacing it."""
+    run = _make(sqlite_url, _THREE)
+    settings = _settings(sqlite_url, {"write_disposition": "replace"})
+    for url in (duckdb_url, postgres_url):
+        assert _ingest(settings, url, home).tables["orders"].rows == 3
+    run("DELETE FROM orders")
+    for url in (duckdb_url, postgres_url):
+        assert _ingest(settings, url, home).tables["orders"].rows == 0
+        assert _rows(url, "SELECT count(*) FROM shop.orders") == [(0,)]
+
+
+def test_one_machine_at_a_time_ingests_into_postgres(sqlite_url: str, postgres_url: str, home: Path) -> None:
+    """While another machine ingests the same dataset, an ingest says so and touches nothing."""
+    _make(sqlite_url, _THREE)
+    with _engine(postgres_url).connect() as other:
+        other.execute(sa.text("SELECT pg_advisory_lock(hashtextextended('headrace ingest shop', 0))"))
+        with pytest.raises(WarehouseBusy, match="another process ingests into shop"):
+            _ingest(_settings(sqlite_url), postgres_url, home)
+    assert _ingest(_settings(sqlite_url), postgres_url, home).tables["orders"].rows == 3
+
+
 def test_the_state_lives_in_the_warehouse(sqlite_url: str, duckdb_url: str, tmp_path: Path) -> None:
     """A machine without the working folder goes on where another one stopped."""
     _make(sqlite_url, _THREE)
