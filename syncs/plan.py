@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.operation import Kind, Mode
 from connectors.warehouses import Column, Dialect, Session
-from connectors.warehouses.base import HUB_SCHEMA
+from connectors.warehouses.base import HUB_SCHEMA, NULLS
 from syncs.diff import ADD, CHANGE, DIFF, REMOVE, Diff, compare, keep_back_rejected
 from syncs.layout import Layout
 from syncs.mapping import MappedQuery, Place, map_query
 from syncs.names import Tables
-from syncs.snapshot import Bearing, adopt, forget, hash_of, prepare, read_bearing, same_key, write_bearing
+from syncs.snapshot import (
+    Bearing,
+    adopt,
+    forget,
+    hash_of,
+    moves,
+    prepare,
+    read_bearing,
+    same_key,
+    write_bearing,
+)
 
 if TYPE_CHECKING:
     from models.declarations import Sync
@@ -97,14 +107,13 @@ def make_plan(home: Home, request: Request) -> Plan:
         WarehouseError: the warehouse refused.
     """
     session, dialect, tables = home.session, home.dialect, Tables(request.name)
-    mapped = map_query(
-        request.sync, request.question, home.model_session, home.model_dialect, request.place
-    )
+    mapped = map_query(request.sync, request.question, home.model_session, home.model_dialect, request.place)
     prepare(session)
-    if request.resend and _belongs_elsewhere(session, tables, request):
-        forget(session, tables)
-    with _incoming(home, mapped) as (query, relation):
+    known = read_bearing(session, tables)
+    with _incoming(home, mapped, known.layout if known else Layout(())) as (query, relation):
         wanted = query.slots(dialect)
+        if request.resend and known and moves(session, dialect, tables, known, wanted, request.identity):
+            forget(session, tables)
         bearing = adopt(session, dialect, tables, wanted, request.identity, request.sync.deadband)
         rows = _mapped_relation(session, dialect, query, relation, bearing.layout, request.sync)
         diff = compare(
@@ -113,18 +122,20 @@ def make_plan(home: Home, request: Request) -> Plan:
         return _write_plan(home, request, tables, bearing, diff, rows)
 
 
-def _belongs_elsewhere(session: Session, tables: Tables, request: Request) -> bool:
-    bearing = read_bearing(session, tables)
-    return bearing is not None and bearing.identity != request.identity
-
-
 @contextmanager
-def _incoming(home: Home, mapped: MappedQuery) -> Iterator[tuple[MappedQuery, str | None]]:
-    """The mapped query where plans live, and the relation of its rows where they had to be copied there."""
+def _incoming(home: Home, mapped: MappedQuery, known: Layout) -> Iterator[tuple[MappedQuery, str | None]]:
+    """The mapped query where plans live, and the relation of its rows where they had to be copied there.
+
+    A column of nulls that has no type of its own gets the one that the known layout has for it.
+    """
     if home.model_session is home.session:
         yield mapped, None
         return
-    columns = [_embedded(column) for column in mapped.columns]
+    typed = {(slot.role, slot.name): slot.stored for slot in known.slots}
+    columns = [
+        _embedded(column, typed.get((expression.role, expression.name)))
+        for expression, column in zip(mapped.expressions, mapped.columns, strict=True)
+    ]
     spelled = ", ".join(f"{column.name} {column.native}" for column in columns)
     home.session.run(f"CREATE TEMP TABLE headrace_incoming_rows ({spelled})")
     home.session.load("headrace_incoming_rows", home.model_session.stream(mapped.raw))
@@ -132,8 +143,10 @@ def _incoming(home: Home, mapped: MappedQuery) -> Iterator[tuple[MappedQuery, st
     yield copied, "headrace_incoming_rows"
 
 
-def _embedded(column: Column) -> Column:
+def _embedded(column: Column, known: Column | None) -> Column:
     """How the embedded DuckDB stores a column of another engine; decimals of unknown scale as text."""
+    if column.native == NULLS and known is not None:
+        return Column(column.name, known.native, known.logical)
     native = {
         "boolean": "BOOLEAN", "integer": "BIGINT", "float": "DOUBLE", "date": "DATE", "time": "TIME",
         "timestamp": "TIMESTAMP", "timestamptz": "TIMESTAMP WITH TIME ZONE", "binary": "BLOB", "uuid": "UUID",

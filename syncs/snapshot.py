@@ -17,12 +17,21 @@ from connectors.errors import ConfigError
 from connectors.warehouses import Dialect, Session
 from connectors.warehouses.base import HUB_SCHEMA
 from connectors.warehouses.literals import text_literal
+from syncs.carry_over import carry_over, moved_keys
 from syncs.layout import Layout, Slot
 from syncs.names import LOG, SNAPSHOTS, Tables
 
-__all__ = ["Bearing", "adopt", "forget", "hash_of", "prepare", "read_bearing", "same_key", "write_bearing"]
-
-_NUMBERS = {"integer", "decimal", "float"}
+__all__ = [
+    "Bearing",
+    "adopt",
+    "forget",
+    "hash_of",
+    "moves",
+    "prepare",
+    "read_bearing",
+    "same_key",
+    "write_bearing",
+]
 
 
 @dataclass(slots=True)
@@ -114,15 +123,15 @@ def adopt(
     if bearing is None:
         bearing = Bearing(identity, Layout(()).merged(wanted, ()))
         _create(session, tables, bearing.layout)
-    elif bearing.identity != identity:
-        raise ConfigError(_moved_words(tables.sync, bearing.identity, identity))
+    elif moved := moves(session, dialect, tables, bearing, wanted, identity):
+        raise ConfigError(_moved_words(tables.sync, moved))
     layout = bearing.layout.merged(wanted, _in_use(session, tables, bearing.layout, wanted))
     hashed = {
         "function": session.hash_version,
         "columns": [[slot.column, slot.native] for slot in _hashed(layout, deadband)],
     }
     if [slot.stored for slot in layout.slots] != [slot.stored for slot in bearing.layout.slots]:
-        _carry_over(session, dialect, tables, bearing.layout, layout)
+        carry_over(session, dialect, tables, bearing.layout, layout)
         bearing.hashed = {}
     if bearing.hashed != hashed and bearing.revision:
         session.run(
@@ -170,40 +179,29 @@ def _in_use(session: Session, tables: Tables, layout: Layout, wanted: list[Slot]
     return [column for column, used in zip(unwanted, counts, strict=True) if used]
 
 
-def _carry_over(session: Session, dialect: Dialect, tables: Tables, old: Layout, new: Layout) -> None:
-    """Rebuild the snapshot in the new layout. A value that the new type cannot hold makes its row dirty."""
-    before = {slot.column: slot for slot in old.slots}
-    parts, dirty = [], ["h IS NULL"]
-    for slot in new.slots:
-        was = before.get(slot.column)
-        if was is None:
-            parts.append(f"CAST(NULL AS {slot.native}) AS {slot.column}")
-        elif was.native == slot.native and was.logical == slot.logical:
-            parts.append(slot.column)
-        elif {was.logical, slot.logical} <= _NUMBERS:
-            cast = dialect.exact_cast(slot.column, was.stored, slot.native)
-            parts.append(f"{cast} AS {slot.column}")
-            dirty.append(f"({slot.column} IS NOT NULL AND ({cast} = {slot.column}) IS NOT TRUE)")
-        else:
-            parts.append(f"CAST(NULL AS {slot.native}) AS {slot.column}")
-            dirty.append(f"{slot.column} IS NOT NULL")
-    kept = f"CASE WHEN {' OR '.join(dirty)} THEN NULL ELSE h END AS h"
-    bare = tables.snapshot.split(".", 1)[1]
-    session.run(f"ALTER TABLE {tables.snapshot} RENAME TO {_old(bare)}")
-    session.run(
-        f"CREATE TABLE {tables.snapshot} AS SELECT {', '.join(parts)}, {kept} FROM {HUB_SCHEMA}.{_old(bare)}"
-    )
-    session.run(f"DROP TABLE {HUB_SCHEMA}.{_old(bare)}")
-
-
-def _old(bare: str) -> str:
-    return f"{bare[:-1]}__old{bare[-1]}"
-
-
-def _moved_words(sync: str, was: dict[str, Any], now: dict[str, Any]) -> str:
-    moved = [
-        f"{part} was {was.get(part)!r} and is {now[part]!r}" for part in now if was.get(part) != now[part]
+def moves(
+    session: Session,
+    dialect: Dialect,
+    tables: Tables,
+    bearing: Bearing,
+    wanted: list[Slot],
+    identity: dict[str, Any],
+) -> list[str]:
+    """What a snapshot was made for and is no more, in words; empty where it fits."""
+    was = bearing.identity
+    if was != identity:
+        return [
+            f"{part} was {was.get(part)!r} and is {identity[part]!r}"
+            for part in identity
+            if was.get(part) != identity[part]
+        ]
+    return [
+        f"primary key {old.name} was {old.logical} and is {new.logical}"
+        for old, new in moved_keys(session, dialect, tables, bearing.layout, wanted)
     ]
+
+
+def _moved_words(sync: str, moved: list[str]) -> str:
     return (
         f"sync {sync}: {'; '.join(moved)}. What was delivered there is known only for the old one. "
         f"'headrace sync resync {sync}' sends every row to the new one and removes nothing; "

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["HUB_SCHEMA", "Column", "Dialect", "Session", "Warehouse"]
+__all__ = ["HUB_SCHEMA", "NULLS", "Column", "Dialect", "Session", "Warehouse"]
 
 HUB_SCHEMA = "headrace"
 """The schema of the warehouse that is headrace's own: snapshots, plans, rejected rows, the log."""
+
+NULLS = "null"
+"""The native type of a column of which an engine knows no type and no value: all are null."""
 
 
 @dataclass(frozen=True, slots=True)

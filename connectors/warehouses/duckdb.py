@@ -79,6 +79,8 @@ class DuckDBDialect(Dialect):
     def canonical(self, expression: str, column: Column) -> tuple[str, Column]:
         """Integers to 64 or 128 bits, short floats by their text, dates within Python's, the rest as text."""
         kind = column.logical
+        if kind == "decimal" and column.native == "VARCHAR":
+            return _shortest(expression), column
         if kind in {"decimal", "list", "struct"}:
             return expression, column
         if kind == "json":
@@ -99,6 +101,8 @@ class DuckDBDialect(Dialect):
 
     @override
     def exact_cast(self, expression: str, stored: Column, native: str) -> str:
+        if native == "VARCHAR":
+            return _shortest(f"({expression})::VARCHAR")
         return f"TRY_CAST({expression} AS {native})"
 
     @override
@@ -106,6 +110,11 @@ class DuckDBDialect(Dialect):
         if column.logical in {"json", "uuid"} or column.native == "HUGEINT":
             return f"({expression})::VARCHAR"
         return expression
+
+
+def _shortest(decimal: str) -> str:
+    """A decimal of no fixed scale, held as text, in the one text of its value."""
+    return f"CASE WHEN contains({decimal}, '.') THEN rtrim(rtrim({decimal}, '0'), '.') ELSE {decimal} END"
 
 
 class DuckDBSession(Session):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -14,12 +15,13 @@ from typing_extensions import override
 
 from connectors.errors import ConfigError, WarehouseError
 from connectors.warehouses.arrow import batches_of
-from connectors.warehouses.base import Column, Dialect, Session, Warehouse
+from connectors.warehouses.base import NULLS, Column, Dialect, Session, Warehouse
 from connectors.warehouses.literals import decimal_text, text_literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.sql.compiler import IdentifierPreparer
 
 __all__ = ["ReadOnlyDialect", "ReadOnlySession", "ReadOnlyWarehouse"]
 
@@ -36,6 +38,10 @@ _LOGICAL: tuple[tuple[type, str], ...] = (
     (dict, "json"),
     (list, "json"),
 )
+_WITHIN = {
+    "decimal": {"decimal", "integer"},
+    "float": {"float", "integer"},
+}
 _SQLGLOT_NAMES = {"mariadb": "mysql", "mssql": "tsql", "postgresql": "postgres"}
 
 
@@ -54,7 +60,7 @@ class ReadOnlyDialect(Dialect):
 
     @override
     def quote(self, identifier: str) -> str:
-        return self._preparer.quote_identifier(identifier)
+        return _spelled(self._preparer, identifier)
 
     @override
     def literal(self, value: Any) -> str:
@@ -90,6 +96,18 @@ class ReadOnlyDialect(Dialect):
         return expression
 
 
+def _quoted(connection: Connection, identifier: str) -> str:
+    return _spelled(connection.dialect.identifier_preparer, identifier)
+
+
+def _spelled(preparer: IdentifierPreparer, identifier: str) -> str:
+        """Names from the driver, types from the values; text, natively `null`, where all are null."""
+    if not identifier or "\x00" in identifier:
+        raise ConfigError(f"{identifier!r} cannot be the name of a column or table")
+    inner = identifier.replace(preparer.escape_quote, preparer.escape_to_quote)
+    return f"{preparer.initial_quote}{inner}{preparer.final_quote}"
+
+
 def _no_plan() -> NoReturn:
     raise WarehouseError("plans and tables cannot be made in a read-only warehouse")
 
@@ -113,7 +131,7 @@ class ReadOnlySession(Session):
 
     @override
     def columns(self, query: str) -> list[Column]:
-        """Names from the driver, types from each one's first value that is not null (else text)."""
+        """Names from the driver, types from each one's values; text, natively `null`, where all are null."""
         with _in_words():
             result = self._connection.exec_driver_sql(
                 _escaped(self._connection, f"SELECT * FROM ({query}) AS described")
@@ -123,12 +141,15 @@ class ReadOnlySession(Session):
         return [self._column(query, name, [row[i] for row in head]) for i, name in enumerate(names)]
 
     def _column(self, query: str, name: str, values: Sequence[Any]) -> Column:
-        first = next((value for value in values if value is not None), None)
-        if first is None:
-            quoted = self._connection.dialect.identifier_preparer.quote_identifier(name)
-            found = self.rows(f"SELECT max({quoted}) FROM ({query}) AS described")
-            first = found[0][0] if found else None
-        return Column(name, "unknown", _logical(first))
+        known = {_logical(value) for value in values if value is not None}
+        if not known:
+            found = self.rows(f"SELECT max({_quoted(self._connection, name)}) FROM ({query}) AS described")
+            known = {_logical(row[0]) for row in found if row[0] is not None}
+        if not known:
+            return Column(name, NULLS, "text")
+        # SQLite's numbers may be of several types in one column.
+        widest = next((kind for kind in _WITHIN if known <= _WITHIN[kind]), None)
+        return Column(name, "unknown", known.pop() if len(known) == 1 else widest or "text")
 
     @override
     def tables(self, schema: str) -> set[str]:
@@ -182,7 +203,7 @@ class ReadOnlyWarehouse(Warehouse):
         from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
         try:
-            self._engine = create_engine(url.replace("mysql://", "mysql+pymysql://", 1), pool_pre_ping=True)
+            self._engine = create_engine(re.sub("^mysql://", "mysql+pymysql://", url), pool_pre_ping=True)
         except (NoSuchModuleError, ArgumentError, ImportError) as error:
             scheme = url.split(":", 1)[0]
             raise ConfigError(

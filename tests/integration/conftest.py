@@ -45,33 +45,46 @@ class Hub:
 
     def sql(self, *statements: str) -> None:
         """Run statements where the model lives; {t} is the model's table."""
-        for statement in statements:
-            self._run(statement.format(t=self.table))
+        self._run([statement.replace("{t}", self.table) for statement in statements])
 
-    def _run(self, statement: str) -> None:
+    def _run(self, statements: list[str]) -> None:
         if self.warehouse.writable:
             with self.warehouse.connect("a test") as session:
-                session.run(statement)
+                for statement in statements:
+                    session.run(statement)
             return
-        from sqlalchemy import create_engine, text
+        from sqlalchemy import create_engine
 
         engine = create_engine(self.seed_url)
         with engine.begin() as connection:
-            connection.execute(text(statement))
+            for statement in statements:
+                connection.exec_driver_sql(statement.replace("%", "%%") if self.percent else statement)
         engine.dispose()
+
+    @property
+    def percent(self) -> bool:
+        """Whether the driver reads a percent sign as a placeholder."""
+        return self.warehouse.dialect.name == "mysql"
 
     def fill(
         self, rows: list[tuple[Any, ...]], columns: str = "id INTEGER, name VARCHAR(200), age INTEGER"
     ) -> None:
         """Make the model's table hold just these rows."""
-        self.sql("DROP TABLE IF EXISTS {t}", f"CREATE TABLE {{t}} ({columns})")
         literal = self.warehouse.dialect.literal
-        for start in range(0, len(rows), 200):
-            part = ", ".join(
+        parts = [
+            ", ".join(
                 f"({', '.join('NULL' if v is None else literal(v) for v in row)})"
                 for row in rows[start : start + 200]
             )
-            self._run(f"INSERT INTO {self.table} VALUES {part}")
+            for start in range(0, len(rows), 200)
+        ]
+        self._run(
+            [
+                f"DROP TABLE IF EXISTS {self.table}",
+                f"CREATE TABLE {self.table} ({columns})",
+                *(f"INSERT INTO {self.table} VALUES {part}" for part in parts),
+            ]
+        )
 
     def job(self, **declared: Any) -> Job:
         """The sync, declared as the hub says and as given here."""
