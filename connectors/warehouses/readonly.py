@@ -101,7 +101,7 @@ def _quoted(connection: Connection, identifier: str) -> str:
 
 
 def _spelled(preparer: IdentifierPreparer, identifier: str) -> str:
-        """Names from the driver, types from the values; text, natively `null`, where all are null."""
+    """Quoted, percent signs as they are: SQLAlchemy's own `quote_identifier` doubles some drivers'."""
     if not identifier or "\x00" in identifier:
         raise ConfigError(f"{identifier!r} cannot be the name of a column or table")
     inner = identifier.replace(preparer.escape_quote, preparer.escape_to_quote)
