@@ -11,15 +11,14 @@ from typing import Any
 import typer
 from typer.exceptions import Exit, TyperException
 
-from headrace.cli import chain, checking, connector, docs, score, start, sync
+from headrace.cli.lazy import Lazy
 from headrace.cli.options import RootProjectOption
-from headrace.cli.ordered import Ordered
 
 __all__ = ["app", "run"]
 
 app = typer.Typer(
     name="headrace",
-    cls=Ordered,
+    cls=Lazy,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -31,23 +30,6 @@ app = typer.Typer(
 def _root(project: RootProjectOption = None) -> None:
     """Events and tables become traits and predictions, and reach the tools where people work."""
     del project  # read from the context by each command's own option
-
-
-app.command()(start.init)
-app.command()(checking.check)
-app.command()(chain.ingest)
-app.command()(chain.traits)
-app.add_typer(score.app, name="score")
-app.add_typer(sync.app, name="sync")
-app.command("run")(chain.run_all)
-app.command()(connector.destinations)
-app.add_typer(connector.app, name="connector")
-app.command()(start.sandbox)
-app.command()(checking.doctor)
-app.command()(start.schema)
-app.command()(start.demo)
-app.command()(start.version)
-app.command(hidden=True)(docs.docs)
 
 
 def run(arguments: list[str]) -> int:
@@ -79,10 +61,10 @@ def _told(error: BaseException, context: Any, *, as_json: bool) -> int:
     from headrace.cli import failures
 
     if isinstance(error, TyperException):
-        where = getattr(error, "ctx", None)
-        return failures.tell_usage(
-            error.format_message(), where.get_usage() if where else "", as_json=as_json
-        )
+        where, message = getattr(error, "ctx", None), error.format_message()
+        is_help = message.startswith("Usage: ")  # a group without a command
+        usage = where.get_usage() if where and not is_help else ""
+        return failures.tell_usage(message, usage, as_json=as_json)
     if isinstance(error, HubError):
         return failures.tell_error(error, as_json=as_json)
     if isinstance(error, KeyboardInterrupt | typer.Abort):

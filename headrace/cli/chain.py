@@ -19,7 +19,7 @@ _REJECTED = 3
 
 def ingest(
     sources: Annotated[
-        list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Names under sources/; all by default.")
+        list[str] | None, typer.Argument(metavar="SOURCE", help="Names under sources/; all by default.")
     ] = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -64,7 +64,7 @@ def _remark(part: dict[str, Any]) -> str:
 
 def traits(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Names under traits/; all by default.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Names under traits/; all by default.")
     ] = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -90,7 +90,7 @@ def run_all(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...",
+            metavar="NAME",
             help="What to run, as churn or syncs/churn, with all that it needs; everything by default.",
         ),
     ] = None,

@@ -14,11 +14,16 @@ from headrace.cli.output import show
 
 __all__ = ["app", "destinations"]
 
-app = typer.Typer(no_args_is_help=True, help="Make and test a connector of your own.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Make and test a connector of your own.",
+)
 
 
 def destinations(
-    kind: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="One connector, in full.")] = None,
+    kind: Annotated[str | None, typer.Argument(metavar="TYPE", help="One connector, in full.")] = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,7 +53,7 @@ def new(
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a connector that works, with its test, to be changed into yours."""
+    """Make a connector and its test, to be changed into yours."""
     from headrace.scaffold import scaffold
     from headrace.workspace import project_folder
 
@@ -69,6 +74,6 @@ def run_tests(
     from headrace.conformance import run_conformance
     from headrace.workspace import project_folder
 
-    outcome = run_conformance(project_folder(project), what, quiet=as_json)
+    outcome = run_conformance(project_folder(project), what)
     show(outcome.to_json(), outcome.in_words, as_json=as_json)
     return 0 if outcome.passed else 1

@@ -15,11 +15,13 @@ from headrace.cli.output import show, table
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Train and score predictions.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Train and score predictions."
+)
 
 NamesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PREDICTION]...", help="Names under predictions/; all by default."),
+    typer.Argument(metavar="PREDICTION", help="Names under predictions/; all by default."),
 ]
 
 
@@ -48,7 +50,7 @@ def train(
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a model beside its baseline and keep it as a version."""
+    """Train a model beside its baseline, keep it as a version."""
     from headrace.cli.progress import working
     from headrace.steps import Workshop
     from headrace.workspace import open_project
@@ -76,7 +78,7 @@ def run(
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score everybody in the population, into the table predictions.NAME."""
+    """Score everybody into the table predictions.NAME."""
     from headrace.cli.progress import working
     from headrace.steps import Workshop, score_json
     from headrace.workspace import open_project
@@ -110,7 +112,7 @@ def report(
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell how good a version is, beside its baseline, on a time it has not seen."""
+    """Tell how good a version is on a time it has not seen."""
     from headrace.steps import Workshop
     from headrace.workspace import open_project
     from scoring.report import as_dict, as_text
@@ -129,7 +131,7 @@ def report(
 def promote(
     name: Annotated[str, typer.Argument(metavar="PREDICTION", help="A name under predictions/.")],
     version: Annotated[
-        int | None, typer.Argument(metavar="[VERSION]", min=1, help="The newest one by default.")
+        int | None, typer.Argument(metavar="VERSION", min=1, help="The newest one by default.")
     ] = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,

@@ -108,7 +108,7 @@ def demo(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[DIR]",
+            metavar="DIR",
             help="Where; ./sync_configs in a checkout, ./headrace-demo elsewhere.",
             show_default=False,
         ),

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Plan, run and look after syncs.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Plan, run and look after syncs."
+)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The sync: its file's name under syncs/.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `sync history` shows it.")]
@@ -51,7 +53,10 @@ def list_syncs(project: ProjectOption = None, as_json: JsonOption = False) -> No
 def plan(
     name: NameArgument, rows: RowsOption = 10, project: ProjectOption = None, as_json: JsonOption = False
 ) -> None:
-    """Show what a run would do: counts by operation, some rows before and after, what it would take."""
+    """Show what a run would do, and do nothing.
+
+    Counts by operation, some rows before and after, and the requests and minutes that it would take.
+    """
     with _job(project, name) as job:
         _preview(job, rows, as_json=as_json)
 
@@ -88,7 +93,10 @@ def approve(run_id: RunArgument, project: ProjectOption = None, as_json: JsonOpt
 
 @app.command()
 def cancel(run_id: RunArgument, project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Drop a plan that a guard holds; the next run plans anew."""
+    """Drop a plan that a guard holds.
+
+    Nothing is sent, and the next run plans anew.
+    """
     from headrace.workspace import actor
     from syncs.run import cancel as drop_held
 
@@ -116,7 +124,10 @@ def history(
 def rejected(
     name: NameArgument, limit: LimitOption = 100, project: ProjectOption = None, as_json: JsonOption = False
 ) -> None:
-    """List rows that the destination refused and keys that cannot be sent, with the reasons."""
+    """List rows that did not arrive, and why.
+
+    Those that the destination refused, and those whose primary key is null or not unique.
+    """
     from headrace.cli import sync_words
     from syncs.inspection import rejected as rows_not_delivered
 
@@ -153,7 +164,10 @@ def resync(
 def reset(
     name: NameArgument, yes: YesOption = False, project: ProjectOption = None, as_json: JsonOption = False
 ) -> None:
-    """Forget what a destination has accepted and send nothing; the next run is a first run."""
+    """Forget what the destination has accepted, send nothing.
+
+    The next run is a first run.
+    """
     from headrace.workspace import actor
     from syncs.upkeep import reset as forget
 
@@ -177,7 +191,7 @@ def explain(
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Follow one row from the source rows to the destination's answer."""
+    """Follow one row, from source to the destination's answer."""
     from headrace.cli import sync_words
     from syncs.inspection import explain as follow
 
