@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -52,16 +53,17 @@ async def reach(url: str, timeout_seconds: float) -> None:
     through = urlsplit(_proxy(parts.scheme, parts.hostname or "") or url)
     port = through.port or _PORTS[through.scheme]
     place = f"{through.scheme}://{through.hostname}:{port}"
+    tls: dict[str, Any] = {"ssl": _trust(), "ssl_shutdown_timeout": 1.0} if through.scheme == "https" else {}
     try:
         async with asyncio.timeout(timeout_seconds):
-            _, writer = await asyncio.open_connection(
-                through.hostname, port, ssl=_trust() if through.scheme == "https" else None
-            )
+            _, writer = await asyncio.open_connection(through.hostname, port, **tls)
+            writer.close()
+            with contextlib.suppress(OSError):  # it was there, and how it hangs up is its own affair
+                await writer.wait_closed()
     except TimeoutError:
         raise Unavailable(f"{place} does not answer within {timeout_seconds:g} s") from None
     except OSError as error:
         raise Unavailable(f"{place} cannot be reached: {clip(error)}") from None
-    writer.close()
 
 
 def failure(error: BaseException, place: str, timeout_seconds: float) -> DestinationError:
@@ -70,8 +72,9 @@ def failure(error: BaseException, place: str, timeout_seconds: float) -> Destina
     httpx-aiohttp's names do not: it calls a server that hangs up after reading a request a connect timeout.
     """
     import aiohttp
+    import httpx
 
-    cause: Any = error.__cause__ or error
+    cause: Any = (error.__cause__ or error) if isinstance(error, httpx.HTTPError) else error
     never_sent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
     if isinstance(cause, never_sent):
         words = getattr(cause, "os_error", None) or cause

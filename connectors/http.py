@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Container, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -165,14 +166,15 @@ class HttpClient:
 
         if self._closed:
             raise RuntimeError("this client is closed")
-        await self._pause()
+        if self._resume_at and (wait := self.pause_seconds):
+            await asyncio.sleep(wait)
         address = self._url(url)
         merged = _lower(self._headers, headers) if headers else self._headers
         request = httpx.Request(method, address, headers=merged, content=content, extensions=self._extensions)
         answer = await self._exchange(request)
         wait = pause_seconds(answer.headers)
         if wait:
-            self._resume_at = asyncio.get_running_loop().time() + min(wait, _LONGEST_PAUSE)
+            self._resume_at = time.monotonic() + min(wait, _LONGEST_PAUSE)
         if answer.ok or answer.status in returns:
             return answer
         raise self.error(answer)
@@ -187,12 +189,10 @@ class HttpClient:
         if self._transport is not None:
             await self._transport.aclose()
 
-    async def _pause(self) -> None:
-        if self._resume_at:
-            wait = self._resume_at - asyncio.get_running_loop().time()
-            self._resume_at = 0.0 if wait <= 0 else self._resume_at
-            if wait > 0:
-                await asyncio.sleep(wait)
+    @property
+    def pause_seconds(self) -> float:
+        """How long the next request will wait because the last answer left none."""
+        return max(0.0, self._resume_at - time.monotonic())
 
     def _url(self, url: str) -> httpx.URL:
         import httpx

@@ -69,9 +69,11 @@ class Sink:
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
-        """Close every connection."""
+        """Close every connection, those included that were made and dropped a moment ago."""
         if self._runner is not None:
+            await asyncio.sleep(0.01)
             await self._runner.cleanup()
+            await asyncio.sleep(0)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if isinstance(self._answer, _Script) and self._answer.next_drops_unread:
