@@ -82,7 +82,8 @@ def test_no_list_of_errors_means_none(document: Any) -> None:
 @pytest.mark.parametrize(
     "document",
     [{"errors": {}}, {"errors": 1}, {"errors": [{}]}, {"errors": [{"index": 3}]},
-     {"errors": [{"index": True}]}, {"errors": [{"index": "²"}]}, {"errors": ["x"]}, b"<html>", b'{"errors": ['],
+     {"errors": [{"index": True}]}, {"errors": [{"index": "²"}]}, {"errors": ["x"]}, b"<html>",
+     b'{"errors": ['],
 )  # fmt: skip
 def test_errors_that_cannot_be_understood_are_no_yes(document: Any) -> None:
     """Some row was refused and nobody knows which."""
@@ -94,7 +95,8 @@ def test_a_status_that_tells_rows_is_read_or_refuses_the_batch() -> None:
     """A 422 with row errors refuses those, one without refuses all."""
     made = call(errors={"path": "errors", "statuses": [422]})
     assert [found[0] for found in read(made, 422, {"errors": [{"index": 0}]})] == [0]
-    for document in ({}, {"errors": []}, {"errors": [{"index": 9}]}):
+    documents: list[Any] = [{}, {"errors": []}, {"errors": [{"index": 9}]}]
+    for document in documents:
         with pytest.raises(BatchRefused):
             read(made, 422, document)
 
