@@ -24,14 +24,19 @@ class Home:
 
 
 @contextmanager
-def open_home(warehouse: Warehouse, folder: Path, doing: str) -> Iterator[Home]:
+def open_home(warehouse: Warehouse, folder: Path, doing: str, *, lock: str | None = None) -> Iterator[Home]:
     """Open what planning and settling need. `folder` is the project's own, for a plan that must live beside.
+
+    Who writes takes the sync's name as `lock`: a process that died may have left a statement to a server, and
+    what that does must be over first.
 
     Raises:
         WarehouseError: it cannot be reached, or is held by another process for too long.
     """
     with warehouse.connect(doing) as session:
         if warehouse.writable:
+            if lock is not None:
+                session.lock(lock)
             yield Home(session, warehouse.dialect, session, warehouse.dialect)
             return
         beside = open_warehouse(f"duckdb:///{folder / 'plans.duckdb'}")

@@ -89,7 +89,7 @@ def _recover_one(
         left = still_open(run, entries)
     _LOG.info("run %s did not end: %d journalled outcomes, %d ranges open", run.id, len(entries), len(left))
     runs.update(run.id, details={**run.details, "unfinished": left})
-    with open_home(job.warehouse, job.folder, f"recovering {job.name}") as home:
+    with open_home(job.warehouse, job.folder, f"recovering {job.name}", lock=job.name) as home:
         prepare(home.session)
         bearing = read_bearing(home.session, tables)
         if bearing is not None and bearing.identity != identity and left:
@@ -127,7 +127,7 @@ def _send_again(  # noqa: PLR0913 - what recovery has in hand
     missing = journal.missing(entries, run.total)
     left = [part for a, b in left for part in _within(missing, a, b)]
     Runs(job.state).update(run.id, details={**run.details, "unfinished": left})
-    with open_home(job.warehouse, job.folder, f"recovering {job.name}") as home:
+    with open_home(job.warehouse, job.folder, f"recovering {job.name}", lock=job.name) as home:
         settle(home, Tables(job.name), run.id, lease.token, entries, unfinished=left)
     journal.delete(job.state, run.id)
     spool.delete()

@@ -91,7 +91,7 @@ def approve(job: Job, run_id: str, by: str, options: Options = _USUAL) -> Result
         run = _held_run(runs, job, run_id)
         result = Result(run.id, job.name, invalid=run.counts.get("invalid", 0))
         result.kept_back = run.counts.get("kept_back", 0)
-        with open_home(job.warehouse, job.folder, f"approving {run_id}") as home:
+        with open_home(job.warehouse, job.folder, f"approving {run_id}", lock=job.name) as home:
             bearing = read_bearing(home.session, Tables(job.name))
             if bearing is None or bearing.plan_run != run_id or bearing.revision != run.details["revision"]:
                 raise SnapshotMoved(
@@ -117,7 +117,7 @@ def cancel(job: Job, run_id: str, by: str) -> None:
     with hold(job.state, f"sync:{job.name}", "cancelling a plan") as lease:
         runs = Runs(job.state)
         _held_run(runs, job, run_id)
-        with open_home(job.warehouse, job.folder, f"cancelling {run_id}") as home:
+        with open_home(job.warehouse, job.folder, f"cancelling {run_id}", lock=job.name) as home:
             drop_plan(home.session, Tables(job.name), lease.token)
         runs.update(run_id, status="cancelled", settled=True, finished_at=dt.datetime.now(dt.UTC))
         Audit(job.state).record(by, "cancel", run_id, {"sync": job.name})
@@ -165,7 +165,10 @@ def _remembered(runs: Runs, result: Result) -> Iterator[None]:
 def _plan_and_deliver(job: Job, lease: Lease, request: Request, options: Options, result: Result) -> None:
     options.tell("plan", None, 0)
     runs = Runs(job.state)
-    with _timed(result, "plan"), open_home(job.warehouse, job.folder, f"planning {job.name}") as home:
+    with (
+        _timed(result, "plan"),
+        open_home(job.warehouse, job.folder, f"planning {job.name}", lock=job.name) as home,
+    ):
         with home.session.transaction():
             plan = make_plan(home, request)
         broken = broken_guards(job.sync.guards, job.sync.mode, plan)
@@ -235,7 +238,7 @@ def _settle(job: Job, lease: Lease, run: Run, plan: Plan, delivery: Delivery) ->
         noted = {**run.details, "unfinished": [list(part) for part in delivery.unfinished]}
         left = still_open(replace(run, details=noted), entries)
         runs.update(run.id, status="settling", details={**run.details, "unfinished": left})
-    with open_home(job.warehouse, job.folder, f"settling {job.name}") as home:
+    with open_home(job.warehouse, job.folder, f"settling {job.name}", lock=job.name) as home:
         settle(
             home,
             Tables(job.name),

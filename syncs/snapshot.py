@@ -56,6 +56,7 @@ def prepare(session: Session) -> None:
     """Create what all syncs share."""
     if {"snapshots", "sync_log"} <= session.tables(HUB_SCHEMA):
         return
+    session.lock("schema")  # CREATE IF NOT EXISTS fails where two sessions create at once
     session.run(f"CREATE SCHEMA IF NOT EXISTS {HUB_SCHEMA}")
     session.run(
         f"CREATE TABLE IF NOT EXISTS {SNAPSHOTS} (sync VARCHAR(64) NOT NULL, bearing TEXT NOT NULL, "

@@ -21,7 +21,7 @@ def reset(job: Job, by: str) -> None:
         AlreadyRunning: a run of the sync is under way.
     """
     with hold(job.state, f"sync:{job.name}", "resetting"):
-        with open_home(job.warehouse, job.folder, f"resetting {job.name}") as home:
+        with open_home(job.warehouse, job.folder, f"resetting {job.name}", lock=job.name) as home:
             prepare(home.session)
             with home.session.transaction():
                 forget(home.session, Tables(job.name))
@@ -38,7 +38,7 @@ def mark_for_retry(job: Job) -> int:
     """Have the next run try every rejected row again, whatever `retry_rejected` says; how many rows."""
     with (
         hold(job.state, f"sync:{job.name}", "marking rejected rows"),
-        open_home(job.warehouse, job.folder, f"retrying {job.name}") as home,
+        open_home(job.warehouse, job.folder, f"retrying {job.name}", lock=job.name) as home,
     ):
         prepare(home.session)
         tables = Tables(job.name)

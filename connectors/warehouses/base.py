@@ -98,7 +98,11 @@ class Session(Protocol):
         ...
 
     def transaction(self) -> AbstractContextManager[None]:
-        """All statements inside commit together or not at all."""
+        """All statements inside see the tables of one moment, and commit together or not at all."""
+        ...
+
+    def lock(self, name: str) -> None:
+        """Wait until no other session holds a name, and hold it until this session ends."""
         ...
 
 

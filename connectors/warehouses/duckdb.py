@@ -174,6 +174,10 @@ class DuckDBSession(Session):
             raise
         self.run("COMMIT")
 
+    @override
+    def lock(self, name: str) -> None:
+        """Nothing to do: one process at a time has the file."""
+
     def _execute(self, sql: str) -> duckdb.DuckDBPyConnection:
         try:
             return self._connection.execute(sql)

@@ -100,7 +100,10 @@ class PostgresDialect(Dialect):
 
 
 class PostgresSession(Session):
-    """An open connection, committing statement by statement outside of a transaction."""
+    """An open connection, committing statement by statement outside of a transaction.
+
+    A transaction sees the tables of one moment (REPEATABLE READ): a plan reads a model's table several times.
+    """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
@@ -164,6 +167,10 @@ class PostgresSession(Session):
         with _in_words(), self._connection.transaction():
             yield
 
+    @override
+    def lock(self, name: str) -> None:
+        self.run(f"SELECT pg_advisory_lock(hashtextextended({text_literal(f'headrace {name}')}, 0))")
+
 
 def _plain(sql: str) -> Any:
     """Bytes: psycopg types its text arguments as literals of the source code, which ours are not."""
@@ -211,7 +218,9 @@ class PostgresWarehouse(Warehouse):
         try:
             if connection.info.server_version < _OLDEST:
                 raise WarehouseError("PostgreSQL 15 or newer is needed (MERGE)")
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.execute("SET TIME ZONE 'UTC'")
+            connection.execute("SET standard_conforming_strings = on")
             connection.execute("SET client_min_messages = warning")
             yield PostgresSession(connection)
         finally:

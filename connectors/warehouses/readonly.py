@@ -175,6 +175,10 @@ class ReadOnlySession(Session):
     def transaction(self) -> AbstractContextManager[None]:
         return _no_plan()
 
+    @override
+    def lock(self, name: str) -> None:
+        _no_plan()
+
 
 def _escaped(connection: Connection, sql: str) -> str:
     """Drivers with percent placeholders read a bare percent sign as one."""
