@@ -32,18 +32,17 @@ def tell_of_syncs(console: Console, story: Story) -> None:
     """What each sync sent each time, what was not sent and why, and how to go on."""
     table = Table(title="What was sent", title_justify="left", caption_justify="left")
     table.add_column("sync", no_wrap=True)
-    for title in ("first time", "a day later", "nothing changed", "refused", "invalid", "retries"):
-        table.add_column(title, justify="right")
+    for title in ("first time", "a day later", "nothing changed", "refused", "invalid"):
+        table.add_column(title, justify="right", no_wrap=True)
     for name, first in story.first.syncs.items():
         later, unchanged = story.later.syncs[name], story.unchanged.syncs[name]
         table.add_row(
             name,
             _sent(first),
             _sent(later),
-            _sent(unchanged),
+            f"{unchanged.requests:,} requests",
             f"{max(later.rejected + later.kept_back, first.rejected):,}",
             f"{later.invalid:,}",
-            f"{first.retries + later.retries:,}",
         )
     console.print()
     console.print(table)
@@ -55,7 +54,7 @@ def _sent(result: Result) -> str:
     """Operations that were accepted, such as `+74 ~7,541 -10`."""
     signs = {Kind.ADD: "+", Kind.CHANGE: "~", Kind.REMOVE: "-"}
     parts = [f"{sign}{result.delivered[kind]:,}" for kind, sign in signs.items() if result.delivered[kind]]
-    return f"{' '.join(parts) or 'nothing'}\n{result.requests:,} requests"
+    return " ".join(parts) or "nothing"
 
 
 def _tell_of_the_rest(console: Console, story: Story) -> None:
