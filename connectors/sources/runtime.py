@@ -18,12 +18,14 @@ _SETTINGS: dict[str, Any] = {
     "runtime": {"dlthub_telemetry": False},
     "providers": {"enable_airflow_secrets": False},
     "extract": {"next_item_mode": "fifo"},
+    "data_writer": {"file_max_items": 500_000},
     "normalize": {"parquet_normalizer": {"add_dlt_load_id": True}},
     "destination": {"replace_strategy": "insert-from-staging"},
     "load": {"truncate_staging_dataset": True, "workers": 4},
 }
 """All the configuration that dlt sees. `fifo` reads one resource to its end before the next; `_dlt_load_id`
-tells which rows an interrupted load left behind; a replaced table is swapped, never seen empty."""
+tells which rows an interrupted load left behind; files of bounded size are loaded side by side; a replaced
+table is swapped, never seen empty."""
 
 _one_at_a_time = threading.RLock()
 

@@ -156,6 +156,29 @@ def _initial(value: Any, column: sa.Column[Any]) -> Any:
         raise SourceError(f"initial {value!r} is no date or time; write it like 2024-01-31.") from error
 
 
+def _engine(settings: SqlDatabaseSettings, project: Path) -> sa.Engine:
+    import sqlalchemy as sa
+
+    secret = settings.url.get_secret_value()
+    redactor.register(secret)
+    try:
+        url = sa.make_url(secret)
+        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+        if url.get_backend_name() in _IN_A_FILE and url.database and url.database != ":memory:":
+            url = url.set(database=str(project / url.database))
+        return sa.create_engine(url, poolclass=sa.pool.NullPool)
+    except sa.exc.NoSuchModuleError as error:
+        raise ConfigError(f"url: SQLAlchemy has no dialect of that name installed ({error})") from error
+    except sa.exc.ArgumentError as error:
+        raise ConfigError(
+            "url: this is no SQLAlchemy URL; write it like postgresql://user@host/db"
+        ) from error
+    except ModuleNotFoundError as error:
+        package = str(error.name).lower()
+        extra = f"'headrace[{_EXTRAS[package]}]'" if package in _EXTRAS else package
+        raise ConfigError(f"url: the driver {package} is not installed: pip install {extra}") from error
+
+
 @contextmanager
 def opened(settings: SqlDatabaseSettings, project: Path) -> Iterator[Database]:
     """The database of a source, for as long as it is read. A relative file is below the project's folder.
@@ -166,24 +189,7 @@ def opened(settings: SqlDatabaseSettings, project: Path) -> Iterator[Database]:
     """
     import sqlalchemy as sa
 
-    secret = settings.url.get_secret_value()
-    redactor.register(secret)
-    try:
-        url = sa.make_url(secret)
-        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
-        if url.get_backend_name() in _IN_A_FILE and url.database and url.database != ":memory:":
-            url = url.set(database=str(project / url.database))
-        engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
-    except sa.exc.NoSuchModuleError as error:
-        raise ConfigError(f"url: SQLAlchemy has no dialect of that name installed ({error})") from error
-    except sa.exc.ArgumentError as error:
-        raise ConfigError(
-            "url: this is no SQLAlchemy URL; write it like postgresql://user@host/database"
-        ) from error
-    except ModuleNotFoundError as error:
-        package = str(error.name).lower()
-        extra = f"'headrace[{_EXTRAS[package]}]'" if package in _EXTRAS else package
-        raise ConfigError(f"url: the driver {package} is not installed: pip install {extra}") from error
+    engine = _engine(settings, project)
     try:
         engine.connect().close()
     except sa.exc.SQLAlchemyError as error:
