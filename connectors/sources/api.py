@@ -41,7 +41,7 @@ def pages(name: str, settings: RestApiSettings, resource: Resource) -> DltResour
 
     endpoint: dict[str, Any] = {
         "path": resource.path.lstrip("/"),
-        "response_actions": [_checked(resource.data_path)],
+        "response_actions": [_checked(resource.data_path, resource.pagination)],
         "params": {**_size(resource.pagination), **resource.params},
         "paginator": _paginator(resource.pagination),
     }
@@ -65,8 +65,9 @@ def pages(name: str, settings: RestApiSettings, resource: Resource) -> DltResour
     return rest_api_resources({"client": client, "resources": [declared]})[0]
 
 
-def _checked(data_path: str | None) -> Callable[..., None]:
-    """Looks at each answer: errors are raised, and a data_path that leads nowhere is no empty page."""
+def _checked(data_path: str | None, pagination: Pagination | None) -> Callable[..., None]:
+    """Looks at each answer: errors, a data_path that leads nowhere, and the same page twice are raised."""
+    last: list[tuple[str, bytes]] = []
 
     def check(response: Any, *_args: Any, **_options: Any) -> None:
         from dlt.common.jsonpath import find_values
@@ -76,8 +77,25 @@ def _checked(data_path: str | None) -> Callable[..., None]:
         if data_path and not find_values(data_path, body):
             keys = ", ".join(map(repr, body)) if isinstance(body, dict) else type(body).__name__
             raise SourceError(f"data_path {data_path!r} is not in the API's answer, which has: {keys}.")
+        again = bool(last) and last[0][0] != response.url and last[0][1] == response.content
+        if (
+            again
+            and isinstance(pagination, PagePagination | OffsetPagination)
+            and _holds_records(body, data_path)
+        ):
+            raise SourceError(
+                f"the API sends the same page again. Does it know the parameter {pagination.param!r}?"
+            )
+        last[:] = [(response.url, response.content)]
 
     return check
+
+
+def _holds_records(body: Any, data_path: str | None) -> bool:
+    from dlt.common.jsonpath import find_values
+
+    found = find_values(data_path, body) if data_path else [body]
+    return any(value not in ([], {}, None) for value in found)
 
 
 def _size(pagination: Pagination | None) -> dict[str, Any]:

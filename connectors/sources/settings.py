@@ -242,9 +242,9 @@ class PagePagination(Strict):
 
 
 class OffsetPagination(Strict):
-    """Offset and limit, until an answer is short."""
+    """Offset and limit, until an empty answer."""
 
-    type: Literal["offset"] = Field(description="Offset and limit, until an answer is short.")
+    type: Literal["offset"] = Field(description="Offset and limit, until an empty answer.")
     param: Text = Field(default="offset", description="Query parameter that takes the offset.")
     limit_param: Text = Field(default="limit", description="Query parameter that takes the limit.")
     limit: int = Field(default=100, ge=1, le=100_000, description="Rows in one answer.")

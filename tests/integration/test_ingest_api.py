@@ -205,6 +205,10 @@ def test_credentials_are_sent_as_declared(tmp_path: Path, shop: _Shop, auth: dic
             {"path": "away", "data_path": "items", "pagination": {"type": "link", "next_path": "next"}},
             "sends us to http://127.0.0.2:9",
         ),
+        (
+            {"path": "link", "data_path": "items", "pagination": {"type": "page", "param": "p"}},
+            "same page again. Does it know the parameter 'p'",
+        ),
         ({"path": "link", "data_path": "items", "primary_key": "key"}, "primary key 'key' is no column"),
     ],
 )
