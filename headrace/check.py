@@ -66,25 +66,40 @@ class Report:
 def check_project_folder(folder: Path, *, offline: bool = False) -> Report:
     """Parse, resolve, connect. `offline` connects to nothing."""
     from connectors.registry import load_registry
-    from models.check import check_project
-    from models.project import load_project
 
     report = Report()
     registry = load_registry(folder)
-    try:
-        project = load_project(folder)
-    except ConfigError as error:
-        report.note("project", list(error.problems))
-        _connectors(registry, report)
-        return report
-    report.note("project", check_project(project), _counted(project))
+    project = _files(folder, report)
     _connectors(registry, report)
+    if project is None:
+        return report
     _sources(project, report)
     destinations = _destinations(project, registry, report, offline=offline)
     _syncs(project, destinations, report)
     _state(project, report, offline=offline)
     _warehouse(project, report, offline=offline)
     return report
+
+
+def _files(folder: Path, report: Report) -> Project | None:
+    """What the files say by themselves; the project, or as much of it as can be loaded."""
+    from models.check import check_declaration, check_project
+    from models.project import load_project
+
+    try:
+        project = load_project(folder)
+    except ConfigError as error:
+        from headrace.check_rest import load_rest
+        from models.kinds import FOLDERS
+
+        rest, found = load_rest(folder), list(error.problems)
+        if rest is not None:
+            names = [(kind, name) for kind in FOLDERS for name in rest.declared(kind)]
+            found += [problem for each in names for problem in check_declaration(rest, *each)]
+        report.note("project", found)
+        return rest
+    report.note("project", check_project(project), _counted(project))
+    return project
 
 
 def _counted(project: Project) -> str:

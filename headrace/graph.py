@@ -101,7 +101,7 @@ def _run(workshop: Workshop, node: str) -> Step:
         work(workshop, name, step)
     except HubError as error:
         step.status, step.error, step.words = "failed", error, str(error)
-        _LOG.error("%s: %s", node, error)
+        _LOG.error("%s", step.words if step.words.startswith(node) else f"{node}: {step.words}")
     step.seconds = time.perf_counter() - started
     return step
 

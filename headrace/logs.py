@@ -46,10 +46,10 @@ class _StderrHandler(logging.Handler):
 
         shared: list[Any] = [
             structlog.stdlib.add_log_level,
-            structlog.stdlib.add_logger_name,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ]
         if os.environ.get("HEADRACE_LOG") == "json":
+            shared.append(structlog.stdlib.add_logger_name)
             last: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         else:
             plain = structlog.dev.plain_traceback
