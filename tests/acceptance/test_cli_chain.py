@@ -93,7 +93,8 @@ def test_everything_in_its_order_once(cli: Any) -> None:
     names = [step["name"] for step in first.json["steps"]]
     assert names.index("sources/shop") < names.index("traits/value") < names.index("syncs/people_drop")
     assert names.index("predictions/leaves") < names.index("syncs/scores_drop")
-    rows = [json.loads(line) for file in (cli.project / "out").rglob("*.jsonl") for line in file.open()]
+    files = (cli.project / "out").rglob("*.jsonl")
+    rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     assert len([row for row in rows if "name" in row]) == 240
     again = cli("run", "people_drop", "--json")
     assert [step["name"] for step in again.json["steps"]] == names[

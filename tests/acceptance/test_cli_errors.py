@@ -88,7 +88,8 @@ def test_secrets_stay_secret(make_project: Make) -> None:
             "secret: ${env:TOKEN}\n",
             "destinations/table.yml": f"type: sql\nurl: {DATABASE}\ncreate: true\n",
             "syncs/a.yml": "model: people\ndestination: hook\nmode: append\nfields: {email: email}\n",
-            "syncs/b.yml": "model: people\ndestination: table\nobject: t\nfields: {email: email}\n",
+            "syncs/b.yml": "model: people\ndestination: table\nobject: t\nmode: upsert\n"
+            "fields: {email: email}\n",
             "sources/db.yml": f"type: sql_database\nurl: {DATABASE}\ntables: {{t: {{}}}}\n",
         }
     )
