@@ -1,7 +1,7 @@
 """Carries a snapshot over to another layout: a field more or less, a column of another type.
 
-A number's type may change: where its value stays what it is, nothing is sent. A field whose value the new type
-cannot hold is sent anew. A primary key of another type names other rows, unless all its values stay.
+A number's type may change: where its value stays what it is, nothing is sent. A field whose value the new
+type cannot hold is sent anew. A primary key of another type names other rows, unless all its values stay.
 """
 
 from __future__ import annotations

@@ -59,21 +59,30 @@ def _types(layout: Layout) -> dict[str, str]:
     return {slot.name: slot.logical for slot in (*layout.keys, *layout.matches, *layout.fields)}
 
 
-def carry_out(errand: Errand, tell: Callable[[Progress], None] | None = None) -> Delivery:
-    """Deliver until done or stopped, by a signal, the destination or a lost lease; see `syncs.deliver.deliver`.
+def carry_out(
+    errand: Errand,
+    tell: Callable[[Progress], None] | None = None,
+    opened: Callable[[], None] = lambda: None,
+) -> Delivery:
+    """Deliver until done or stopped: by a signal, the destination or a lost lease (`syncs.deliver.deliver`).
+
+    `opened` is called once the destination is open, before anything is sent.
 
     Raises:
         HubError: the destination could not be opened; nothing was sent.
     """
-    return asyncio.run(_carry_out(errand, tell))
+    return asyncio.run(_carry_out(errand, tell, opened))
 
 
-async def _carry_out(errand: Errand, tell: Callable[[Progress], None] | None) -> Delivery:
+async def _carry_out(
+    errand: Errand, tell: Callable[[Progress], None] | None, opened: Callable[[], None]
+) -> Delivery:
     destination = errand.job.destination(errand.target)
     stop = asyncio.Event()
     with _stopped_by_signals(stop):
         try:
             await _called(destination.start)
+            opened()
             async with Journal(errand.job.state, errand.run_id, errand.lease) as journal:
                 return await _send(errand, destination, journal, stop, tell)
         finally:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from connectors.warehouses import Dialect, Session
-from syncs.layout import Layout
+from syncs.layout import Layout, Slot
 from syncs.names import Tables
 from syncs.snapshot import same_key
 
-__all__ = ["ADD", "CHANGE", "DIFF", "REMOVE", "Diff", "compare", "keep_back_rejected"]
+if TYPE_CHECKING:
+    from syncs.home import Home
+
+__all__ = ["ADD", "CHANGE", "DIFF", "DUPLICATED", "REMOVE", "Diff", "compare", "keep_back_rejected"]
 
 REMOVE, CHANGE, ADD = 0, 1, 2
 """Kinds in the order of their delivery."""
 
 DIFF = "headrace_diff"
-_DUPLICATED = "headrace_duplicated"
+DUPLICATED = "headrace_duplicated"
+"""The keys that the model has twice or more; made only where there are some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +40,13 @@ class Diff:
 
 
 def compare(
-    session: Session,
-    dialect: Dialect,
-    tables: Tables,
-    layout: Layout,
-    relation: str,
-    deadband: Mapping[str, float],
-    *,
-    resend: bool,
+    home: Home, tables: Tables, layout: Layout, relation: str, deadband: Mapping[str, float], *, resend: bool
 ) -> Diff:
-    """Fill the temporary table `DIFF` with the rows that differ, without the invalid ones, which are listed.
+    """Fill the temporary table `DIFF` with the rows that differ, without invalid ones, which are listed.
 
     `relation` has the layout's columns and the hash `h`. With `resend`, every row of the model differs.
     """
+    session = home.session
     session.run(_join(tables, layout, relation, deadband, resend=resend))
     keyed = " AND ".join(f"{key.column} IS NOT NULL" for key in layout.keys)
     keys = ", ".join(key.column for key in layout.keys)
@@ -58,25 +56,34 @@ def compare(
         f"SELECT count(*) FILTER (WHERE kind = {ADD} AND {keyed}), count(*) FILTER (WHERE kind = {REMOVE}), "
         f"count(*) FILTER (WHERE kind = {CHANGE}), count(*) FILTER (WHERE NOT ({keyed})) FROM {DIFF}"
     )[0]
-    distinct = _one(session, f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM {DIFF} WHERE {keyed}) AS d")
-    # Snapshot keys are unique. So without duplicates the matched rows are as many on both sides, and every key
-    # of the differing rows is there once; only where that fails is the costly search for duplicates made.
+    unique = f"SELECT DISTINCT {keys} FROM {DIFF} WHERE {keyed}"
+    distinct = _one(session, f"SELECT count(*) FROM ({unique}) AS d")
+    # Snapshot keys are unique. So without duplicates the matched rows are as many on both sides, and every
+    # key of the differing rows is there once; only where that fails is the costly search for duplicates made.
     matched = model_rows - added - nulls
     suspicious = matched != snapshot_rows - removed or distinct != added + changed + removed
     duplicated = _set_duplicates_aside(session, layout, relation, keyed, keys) if suspicious else 0
-    _list_invalid(session, dialect, tables, layout, keyed, duplicated=bool(duplicated))
+    _list_invalid(session, home.dialect, tables, layout, keyed, duplicated=bool(duplicated))
     return Diff(model_rows, snapshot_rows, nulls, duplicated)
 
 
 def keep_back_rejected(
-    session: Session, tables: Tables, layout: Layout, policy: Literal["every_run", "on_change", "never"]
+    session: Session,
+    tables: Tables,
+    layout: Layout,
+    policy: Literal["every_run", "on_change", "never"],
+    kinds: Sequence[int],
 ) -> int:
-    """Take rows out of `DIFF` that were rejected before and are not to be tried again now; how many."""
+    """Take rows out of `DIFF` that were rejected before and are not to be tried again now; how many.
+
+    A rejected row that differs no more, or not in one of the `kinds` that are sent, is forgotten.
+    """
     same = same_key(layout, "r", "d")
     if not _one(session, f"SELECT count(*) FROM {tables.rejected}"):
         return 0
     session.run(
-        f"DELETE FROM {tables.rejected} AS r WHERE NOT EXISTS (SELECT 1 FROM {DIFF} AS d WHERE {same})"
+        f"DELETE FROM {tables.rejected} AS r WHERE NOT EXISTS (SELECT 1 FROM {DIFF} AS d "
+        f"WHERE {same} AND d.kind IN ({', '.join(map(str, kinds))}))"
     )
     if policy == "every_run":
         return 0
@@ -109,19 +116,24 @@ def _moves(layout: Layout, deadband: Mapping[str, float]) -> list[str]:
     """Conditions that a field with a deadband has moved far enough, or to or from null or NaN."""
     return [
         f"(m.{slot.column} IS DISTINCT FROM s.{slot.column} AND "
-        f"(abs(m.{slot.column} - s.{slot.column}) >= {deadband[slot.name]!r}) IS NOT FALSE)"
+        f"(abs({_number('m', slot)} - {_number('s', slot)}) >= {deadband[slot.name]!r}) IS NOT FALSE)"
         for slot in layout.fields
         if slot.name in deadband
     ]
 
 
+def _number(table: str, slot: Slot) -> str:
+    column = f"{table}.{slot.column}"
+    return f"CAST({column} AS DOUBLE)" if slot.native == "VARCHAR" else column
+
+
 def _set_duplicates_aside(session: Session, layout: Layout, relation: str, keyed: str, keys: str) -> int:
     session.run(
-        f"CREATE TEMP TABLE {_DUPLICATED} AS SELECT {keys}, count(*) AS n FROM {relation} AS m WHERE {keyed} "
+        f"CREATE TEMP TABLE {DUPLICATED} AS SELECT {keys}, count(*) AS n FROM {relation} AS m WHERE {keyed} "
         f"GROUP BY {keys} HAVING count(*) > 1"
     )
-    session.run(f"DELETE FROM {DIFF} AS d USING {_DUPLICATED} AS u WHERE {same_key(layout, 'd', 'u')}")
-    return _one(session, f"SELECT coalesce(sum(n), 0) FROM {_DUPLICATED}")
+    session.run(f"DELETE FROM {DIFF} AS d USING {DUPLICATED} AS u WHERE {same_key(layout, 'd', 'u')}")
+    return _one(session, f"SELECT coalesce(sum(n), 0) FROM {DUPLICATED}")
 
 
 def _list_invalid(
@@ -135,4 +147,4 @@ def _list_invalid(
     )
     session.run(f"DELETE FROM {DIFF} WHERE NOT ({keyed})")
     if duplicated:
-        session.run(f"INSERT INTO {tables.invalid} SELECT 'duplicate_key', {key}, n FROM {_DUPLICATED}")
+        session.run(f"INSERT INTO {tables.invalid} SELECT 'duplicate_key', {key}, n FROM {DUPLICATED}")

@@ -51,7 +51,8 @@ def rejected(job: Job, limit: int = 100) -> list[dict[str, Any]]:
     """Rows that the destination refused and keys that cannot be sent, with the reasons, newest first."""
     tables = Tables(job.name)
     with open_home(job.warehouse, job.folder, f"listing rows of {job.name}") as home:
-        prepare(home.session)
+        with home.session.transaction():
+            prepare(home.session)
         bearing = read_bearing(home.session, tables)
         if bearing is None:
             return []
@@ -110,7 +111,8 @@ def explain(job: Job, key_text: str) -> Explanation:
     key = _key(job.question.primary_key, key_text)
     tables = Tables(job.name)
     with open_home(job.warehouse, job.folder, f"explaining a row of {job.name}") as home:
-        prepare(home.session)
+        with home.session.transaction():
+            prepare(home.session)
         mapped = map_query(job.sync, job.question, home.model_session, home.model_dialect, job.place)
         where = " AND ".join(
             f"CAST({home.model_dialect.quote(name)} AS {_TEXT.get(home.model_dialect.name, 'VARCHAR')}) = "
@@ -170,8 +172,8 @@ def _remembered(
     found.rejection = refusals[0] if refusals else None
     key_json = home.dialect.json_object([(slot.name, slot.column) for slot in layout.keys])
     known = home.session.rows(
-        f"SELECT {key_json} FROM {tables.snapshot} WHERE {same} UNION SELECT {key_json} FROM {tables.rejected} "
-        f"WHERE {same}"
+        f"SELECT {key_json} FROM {tables.snapshot} WHERE {same} "
+        f"UNION SELECT {key_json} FROM {tables.rejected} WHERE {same}"
     )
     spelled = [row[0] for row in known] or [orjson.dumps(key).decode()]
     found.log = _log(home, tables, spelled)

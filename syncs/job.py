@@ -94,7 +94,8 @@ def unfit(project: Project, name: str, sync: Sync, connector: type[Destination])
         words = f"{kind} has no mode '{sync.mode.value}'; it has: {', '.join(modes)}"
         problems.append(project.problem("syncs", name, ("mode",), words))
     if sync.mode is Mode.MIRROR and sync.on_removed not in connector.removals:
-        words = f"{kind} cannot '{sync.on_removed}' rows; it can: {', '.join(sorted(connector.removals)) or 'nothing'}"
+        ways = ", ".join(sorted(connector.removals)) or "nothing"
+        words = f"{kind} cannot '{sync.on_removed}' rows; it can: {ways}"
         problems.append(project.problem("syncs", name, ("on_removed",), words))
     objects = [known.name for known in connector.objects]
     if sync.object is not None and objects and sync.object not in objects:

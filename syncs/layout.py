@@ -1,7 +1,7 @@
 """Which value stands in which column of a snapshot and a plan.
 
-Columns have made-up names (`k0`, `m0`, `f3`): a field may be called anything, longer than an identifier may be
-and hostile, and none of it reaches SQL as an identifier.
+Columns have made-up names (`k0`, `m0`, `f3`): a field may be called anything, longer than an identifier may
+be and hostile, and none of it reaches SQL as an identifier.
 """
 
 from __future__ import annotations

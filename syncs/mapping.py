@@ -34,7 +34,7 @@ class Expression:
 class MappedQuery:
     """A model with its mapping: `raw` gives one column an expression, `c0`, `c1`, … in their order.
 
-    `source` is what the model selects from, `is_table` whether that is a stored table, which may be read twice.
+    `source` is what the model selects from, `is_table` whether that is a stored table, read where it is.
     """
 
     source: str
@@ -74,7 +74,9 @@ def _raw(source: str, expressions: Sequence[Expression]) -> str:
     return f"SELECT {picked} FROM {source}"
 
 
-def map_query(sync: Sync, question: Question, session: Session, dialect: Dialect, place: Place) -> MappedQuery:
+def map_query(
+    sync: Sync, question: Question, session: Session, dialect: Dialect, place: Place
+) -> MappedQuery:
     """Check the mapping against the model's real columns and make its query.
 
     Raises:
@@ -94,14 +96,18 @@ def map_query(sync: Sync, question: Question, session: Session, dialect: Dialect
 def _expressions(
     sync: Sync, question: Question, available: list[str], dialect: Dialect, place: Place
 ) -> Iterator[Expression]:
-    from models.expressions import check_expression, rendered
-
     problems = list(_missing_keys(question, available, place))
     for role, field, mapped in _declared(sync):
         omit = role == "field" and (mapped.nulls or sync.nulls) == "omit"
         if mapped.sql is None:
             yield Expression(role, field, dialect.literal(mapped.value), omit)
             continue
+        if mapped.sql in available:
+            # The commonest expression is a column as it is: no parser has to be loaded for it.
+            yield Expression(role, field, dialect.quote(mapped.sql), omit)
+            continue
+        from models.expressions import check_expression, rendered
+
         key = ("match_on" if role == "match" else "fields", field)
         if found := check_expression(mapped.sql, available, dialect.name, at=partial(place, key)):
             problems += found

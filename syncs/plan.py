@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.operation import Kind, Mode
 from connectors.warehouses import Column, Dialect, Session
-from connectors.warehouses.base import HUB_SCHEMA, NULLS
-from syncs.diff import ADD, CHANGE, DIFF, REMOVE, Diff, compare, keep_back_rejected
+from connectors.warehouses.base import NULLS
+from syncs.diff import ADD, CHANGE, DIFF, DUPLICATED, REMOVE, Diff, compare, keep_back_rejected
 from syncs.layout import Layout
 from syncs.mapping import MappedQuery, Place, map_query
 from syncs.names import Tables
@@ -116,9 +116,7 @@ def make_plan(home: Home, request: Request) -> Plan:
             forget(session, tables)
         bearing = adopt(session, dialect, tables, wanted, request.identity, request.sync.deadband)
         rows = _mapped_relation(session, dialect, query, relation, bearing.layout, request.sync)
-        diff = compare(
-            session, dialect, tables, bearing.layout, rows, request.sync.deadband, resend=request.resend
-        )
+        diff = compare(home, tables, bearing.layout, rows, request.sync.deadband, resend=request.resend)
         return _write_plan(home, request, tables, bearing, diff, rows)
 
 
@@ -173,7 +171,8 @@ def _write_plan(
     home: Home, request: Request, tables: Tables, bearing: Bearing, diff: Diff, rows: str
 ) -> Plan:
     session, sync, layout = home.session, request.sync, bearing.layout
-    kept_back = keep_back_rejected(session, tables, layout, sync.retry_rejected)
+    policy = "every_run" if request.resend else sync.retry_rejected
+    kept_back = keep_back_rejected(session, tables, layout, policy, _allowed(request))
     plan = Plan(
         request.run_id,
         layout,
@@ -188,7 +187,8 @@ def _write_plan(
         plan.baseline = _take_as_delivered(session, tables, layout)
         bearing.revision += 1
     else:
-        plan.counts, differs = _number(home, request, tables, layout, rows)
+        whole = _whole_set(tables, layout, rows, duplicates=bool(diff.duplicated))
+        plan.counts, differs = _number(home, request, tables, bearing, whole)
         plan.whole = differs and sync.mode is Mode.REPLACE
     bearing.fence = request.fence
     bearing.plan_run = None if plan.is_empty else request.run_id
@@ -196,6 +196,12 @@ def _write_plan(
     plan.settings = bearing.plan
     write_bearing(session, tables, bearing)
     return plan
+
+
+def _allowed(request: Request) -> tuple[int, ...]:
+    """The kinds of operations that may be planned."""
+    kinds = _ALLOWED[request.sync.mode]
+    return tuple(kind for kind in kinds if not (request.resend and kind == REMOVE))
 
 
 def _settings(request: Request, plan: Plan) -> dict[str, Any]:
@@ -218,17 +224,18 @@ def _take_as_delivered(session: Session, tables: Tables, layout: Layout) -> int:
 
 
 def _number(
-    home: Home, request: Request, tables: Tables, layout: Layout, rows: str
+    home: Home, request: Request, tables: Tables, bearing: Bearing, whole: str
 ) -> tuple[dict[Kind, int], bool]:
     """Write the plan table; the number of operations by kind, and whether anything differs at all."""
+    layout = bearing.layout
     session, mode = home.session, request.sync.mode
-    allowed = tuple(kind for kind in _ALLOWED[mode] if not (request.resend and kind == REMOVE))
+    allowed = _allowed(request)
     if mode in _ONCE and request.resend:
         session.run(f"UPDATE {DIFF} SET kind = {ADD} WHERE kind = {CHANGE}")
     source = f"(SELECT * FROM {DIFF} WHERE kind IN ({', '.join(map(str, allowed))}))"
     some = session.rows(f"SELECT 1 FROM {source} AS d LIMIT 1")
-    if mode is Mode.REPLACE and some:
-        source = _whole_set(session, layout, rows)
+    if mode is Mode.REPLACE and (some or bearing.doubtful):
+        source, some = whole, [()]
     session.run(f"DROP TABLE IF EXISTS {tables.plan}")
     if not some:
         return dict.fromkeys(Kind, 0), False
@@ -237,16 +244,23 @@ def _number(
     return {kind: int(counted.get(number, 0)) for number, kind in KINDS.items()}, True
 
 
-def _whole_set(session: Session, layout: Layout, rows: str) -> str:
-    """All valid rows as adds: what differs no longer matters, only what is."""
+def _whole_set(tables: Tables, layout: Layout, rows: str, *, duplicates: bool) -> str:
+    """All valid rows as adds: what differs no longer matters, only what is.
+
+    A key that is there twice now and was delivered before stays as it was accepted: being invalid removes
+    nothing.
+    """
     keys = ", ".join(key.column for key in layout.keys)
     keyed = " AND ".join(f"{key.column} IS NOT NULL" for key in layout.keys)
-    values = "".join(f", {slot.column}" for slot in layout.values)
-    session.run(
-        f"CREATE TEMP TABLE headrace_whole AS SELECT {ADD} AS kind, {keys}{values}, h FROM ("
-        f"SELECT *, count(*) OVER (PARTITION BY {keys}) AS same FROM {rows} AS m WHERE {keyed}) AS w WHERE same = 1"
+    columns = f"{keys}{''.join(f', {slot.column}' for slot in layout.values)}, h"
+    valid = (
+        f"SELECT {ADD} AS kind, {columns} FROM (SELECT *, count(*) OVER (PARTITION BY {keys}) AS same "
+        f"FROM {rows} AS m WHERE {keyed}) AS w WHERE same = 1"
     )
-    return "headrace_whole"
+    if not duplicates:
+        return f"({valid})"
+    known = f"SELECT 1 FROM {DUPLICATED} AS u WHERE {same_key(layout, 'u', 's')}"
+    return f"({valid} UNION ALL SELECT {ADD}, {columns} FROM {tables.snapshot} AS s WHERE EXISTS ({known}))"
 
 
 def _plan_table(dialect: Dialect, tables: Tables, layout: Layout, source: str, *, whole: bool) -> str:
@@ -257,12 +271,9 @@ def _plan_table(dialect: Dialect, tables: Tables, layout: Layout, source: str, *
     previous = "".join(f", s.{slot.column} AS p{slot.column}" for slot in layout.values)
     condition = "FALSE" if whole else same_key(layout, "d", "s")
     return (
-        f"CREATE TABLE {tables.plan} AS SELECT row_number() OVER (ORDER BY d.kind, {', '.join(keys)}) - 1 AS seq, "
-        f"d.kind, {', '.join(keys + now)}, d.h{previous}, {dialect.row_hash(['d.kind', *keys, *now, *before])} AS o "
+        f"CREATE TABLE {tables.plan} AS "
+        f"SELECT row_number() OVER (ORDER BY d.kind, {', '.join(keys)}) - 1 AS seq, "
+        f"d.kind, {', '.join(keys + now)}, d.h{previous}, "
+        f"{dialect.row_hash(['d.kind', *keys, *now, *before])} AS o "
         f"FROM {source} AS d LEFT JOIN {tables.snapshot} AS s ON {condition}"
     )
-
-
-def plan_exists(session: Session, tables: Tables) -> bool:
-    """Whether a plan of the sync waits to be settled."""
-    return tables.plan.split('"')[1] in session.tables(HUB_SCHEMA)

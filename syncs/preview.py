@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
 from connectors.operation import Kind
 from connectors.values import on_wire
+from connectors.warehouses import Session
 from models.state.runs import Runs
 from syncs.guard import broken_guards
 from syncs.home import Home, open_home
@@ -21,8 +23,15 @@ from syncs.spool import plan_query
 __all__ = ["Preview", "Sample", "preview"]
 
 
-class _RollBack(Exception):  # noqa: N818 - no error: it ends a transaction without keeping it
-    pass
+class _RollBack(Exception):
+    """No error: it ends a transaction without keeping it."""
+
+
+@contextmanager
+def _taken_back(session: Session) -> Iterator[None]:
+    with suppress(_RollBack), session.transaction():
+        yield
+        raise _RollBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +77,12 @@ def preview(job: Job, rows: int = 10) -> Preview:
         WarehouseError: the warehouse refused.
     """
     request = Request(job.name, job.sync, job.question, "preview", 0, job.place)
-    found: list[tuple[Plan, list[Sample]]] = []
-    with open_home(job.warehouse, job.folder, f"previewing {job.name}") as home:
-        try:
-            with home.session.transaction():
-                plan = make_plan(home, request)
-                found.append((plan, _samples(home, job, plan, rows)))
-                raise _RollBack
-        except _RollBack:
-            plan, samples = found[0]
+    with (
+        open_home(job.warehouse, job.folder, f"previewing {job.name}") as home,
+        _taken_back(home.session),
+    ):
+        plan = make_plan(home, request)
+        samples = _samples(home, job, plan, rows)
     requests = sum(ceil(count / job.limits.batch_size) for count in plan.counts.values())
     return Preview(
         sync=job.name,

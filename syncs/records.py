@@ -1,4 +1,4 @@
-"""A spooled row as an operation of typed values, or as ready JSON; both say the same (a property test holds)."""
+"""A spooled row as an operation of typed values, or as ready JSON: both say the same."""
 
 from __future__ import annotations
 
@@ -34,12 +34,24 @@ _DEEP = {"json", "list", "struct"}
 def recorded(layout: Layout) -> tuple[Slot, ...]:
     """The slots that make a record: its fields, and identifiers that no field repeats."""
     names = {slot.name for slot in layout.fields}
-    return (*(slot for slot in layout.matches if slot.name not in names), *layout.fields)
+    identifiers = (slot for slot in layout.matches if slot.name not in names and not slot.retired)
+    return (*identifiers, *layout.fields)
 
 
 def delivered(layout: Layout) -> tuple[Slot, ...]:
-    """The slots that make the record last accepted: those of a record, and fields it no longer has."""
-    return (*recorded(layout), *(slot for slot in layout.values if slot.retired and slot.role == "field"))
+    """The slots that make the record last accepted: those of a record, and what it no longer has.
+
+    What it no longer has is left out where its name would hold another field, or be held by one (`a`, `a.b`).
+    """
+    slots = list(recorded(layout))
+    for slot in layout.values:
+        if slot.retired and not any(_clash(slot.name, other.name) for other in slots):
+            slots.append(slot)
+    return tuple(slots)
+
+
+def _clash(one: str, other: str) -> bool:
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def operations(table: pa.Table, layout: Layout) -> list[Operation]:
@@ -89,7 +101,7 @@ class _Mappings:
 
 
 def _typed(column: pa.ChunkedArray, slot: Slot) -> list[Any]:
-    values: list[Any] = column.to_pylist()
+    values: list[Any] = column.to_pylist(maps_as_pydicts="lossy")
     convert = _FROM_TEXT.get(slot.logical)
     if convert is None or not any(isinstance(value, str) for value in values):
         return values
@@ -102,7 +114,7 @@ def can_be_json(layout: Layout) -> bool:
 
 
 def json_batches(path: Path, layout: Layout, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """A spool's rows in order, with a further column `json` that holds what `connectors.batch.json_row` gives.
+    """A spool's rows in order, with a column `json` that holds what `connectors.batch.json_row` gives.
 
     An embedded DuckDB writes the texts, many rows at once and beside the interpreter.
     """

@@ -22,9 +22,9 @@ from syncs.job import Job
 from syncs.lease import Lease, hold
 from syncs.names import Tables
 from syncs.plan import Plan, Request, make_plan
-from syncs.recover import recover, still_open
+from syncs.recover import doubt_forgotten_plan, recover, still_open
 from syncs.result import Result
-from syncs.settle import drop_plan, settle
+from syncs.settle import Outcome, drop_plan, settle
 from syncs.snapshot import read_bearing
 from syncs.spool import Spool, cut, write_spool
 
@@ -56,7 +56,7 @@ def run_sync(job: Job, options: Options = _USUAL) -> Result:
 
     Raises:
         AlreadyRunning: another process runs it.
-        HubError: it failed before anything was planned or after everything was journalled; the next run goes on.
+        HubError: it failed before anything was planned or after all was journalled; the next run goes on.
     """
     with hold(job.state, f"sync:{job.name}", "running", wait_seconds=options.wait_seconds) as lease:
         runs = Runs(job.state)
@@ -64,7 +64,7 @@ def run_sync(job: Job, options: Options = _USUAL) -> Result:
             return _still_held(held[0])
         run = Run(sync=job.name, fence=lease.token, definition=job.definition)
         result = Result(run.id, job.name)
-        request = Request(job.name, job.sync, job.question, run.id, lease.token, job.place, options.resend)
+        request = _request(job, run.id, lease, resend=options.resend)
         with _timed(result, "settle"):
             recovered, failed = recover(job, lease, request.identity, options.patience)
         runs.create(run)
@@ -84,7 +84,7 @@ def approve(job: Job, run_id: str, by: str, options: Options = _USUAL) -> Result
 
     Raises:
         ConfigError: the run is not held.
-        SnapshotMoved: the destination has accepted other rows since; cancel it and run again.
+        SnapshotMoved: the destination has accepted other rows since, or is another one now.
     """
     with hold(job.state, f"sync:{job.name}", "delivering an approved plan") as lease:
         runs = Runs(job.state)
@@ -93,7 +93,8 @@ def approve(job: Job, run_id: str, by: str, options: Options = _USUAL) -> Result
         result.kept_back = run.counts.get("kept_back", 0)
         with open_home(job.warehouse, job.folder, f"approving {run_id}", lock=job.name) as home:
             bearing = read_bearing(home.session, Tables(job.name))
-            if bearing is None or bearing.plan_run != run_id or bearing.revision != run.details["revision"]:
+            planned = run_id, run.details["revision"], _request(job, run_id, lease).identity
+            if bearing is None or (bearing.plan_run, bearing.revision, bearing.identity) != planned:
                 raise SnapshotMoved(
                     f"the plan of run {run_id} no longer fits what {job.sync.destination} has accepted: "
                     f"'headrace sync cancel {run_id}', then run {job.name} again"
@@ -121,6 +122,10 @@ def cancel(job: Job, run_id: str, by: str) -> None:
             drop_plan(home.session, Tables(job.name), lease.token)
         runs.update(run_id, status="cancelled", settled=True, finished_at=dt.datetime.now(dt.UTC))
         Audit(job.state).record(by, "cancel", run_id, {"sync": job.name})
+
+
+def _request(job: Job, run_id: str, lease: Lease, *, resend: bool = False) -> Request:
+    return Request(job.name, job.sync, job.question, run_id, lease.token, job.place, resend)
 
 
 def _held_run(runs: Runs, job: Job, run_id: str) -> Run:
@@ -170,7 +175,9 @@ def _plan_and_deliver(job: Job, lease: Lease, request: Request, options: Options
         open_home(job.warehouse, job.folder, f"planning {job.name}", lock=job.name) as home,
     ):
         with home.session.transaction():
+            doubt_forgotten_plan(home.session, Tables(job.name))
             plan = make_plan(home, request)
+            lease.check()  # a process that slept must not put its plan in the place of a newer one
         broken = broken_guards(job.sync.guards, job.sync.mode, plan)
         spool = None if broken or plan.is_empty else _spooled(job, home, plan)
     result.planned, result.invalid = dict(plan.counts), plan.invalid
@@ -199,7 +206,11 @@ def _deliver(job: Job, lease: Lease, plan: Plan, spool: Spool, options: Options,
     assert run is not None  # noqa: S101 - created above
     window = {"batch_size": limits.batch_size, "concurrency": limits.concurrency}
     run = replace(run, status="delivering", total=plan.total, details={**run.details, **window})
-    runs.update(run_id, status="delivering", details=run.details)
+
+    def opened() -> None:
+        lease.check()
+        runs.update(run_id, status="delivering", details=run.details)
+
     errand = Errand(
         job,
         run_id,
@@ -211,7 +222,7 @@ def _deliver(job: Job, lease: Lease, plan: Plan, spool: Spool, options: Options,
         patience=options.patience,
     )
     with _timed(result, "deliver"):
-        delivery = carry_out(errand, lambda progress: options.tell("deliver", progress, plan.total))
+        delivery = carry_out(errand, lambda progress: options.tell("deliver", progress, plan.total), opened)
     if isinstance(delivery.stopped_by, LeaseLost):
         raise delivery.stopped_by
     options.tell("settle", None, plan.total)
@@ -238,16 +249,9 @@ def _settle(job: Job, lease: Lease, run: Run, plan: Plan, delivery: Delivery) ->
         noted = {**run.details, "unfinished": [list(part) for part in delivery.unfinished]}
         left = still_open(replace(run, details=noted), entries)
         runs.update(run.id, status="settling", details={**run.details, "unfinished": left})
+    outcome = Outcome(run.id, entries, left, doubtful=plan.whole and not finished)
     with open_home(job.warehouse, job.folder, f"settling {job.name}", lock=job.name) as home:
-        settle(
-            home,
-            Tables(job.name),
-            run.id,
-            lease.token,
-            entries,
-            unfinished=left,
-            keep_log_days=job.keep_log_days,
-        )
+        settle(home, Tables(job.name), lease.token, outcome, keep_log_days=job.keep_log_days)
     journal.delete(job.state, run.id)
     runs.update(run.id, settled=not left)
 

@@ -7,6 +7,7 @@ time, because the plan that it settles is gone with the first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from connectors.errors import LeaseLost
 from connectors.warehouses import Session
@@ -18,43 +19,49 @@ from syncs.names import LOG, Tables
 from syncs.plan import KINDS
 from syncs.snapshot import Bearing, read_bearing, same_key, write_bearing
 
-__all__ = ["drop_plan", "settle"]
+__all__ = ["Outcome", "drop_plan", "settle"]
 
 _DONE, _REFUSED = "headrace_done", "headrace_refused"
 _ROWS_A_STATEMENT = 500
 
 
-def settle(
-    home: Home,
-    tables: Tables,
-    run_id: str,
-    fence: int,
-    entries: Sequence[Entry],
-    *,
-    unfinished: Sequence[tuple[int, int]] = (),
-    keep_log_days: int = 30,
-) -> None:
-    """Merge a run's journalled outcomes. Ranges that are `unfinished` stay planned, the rest of the plan goes.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a run's plan.
+
+    Ranges that are `unfinished` stay planned. `doubtful` says that a whole set may have become the visible
+    one or not, so that the next one is sent whatever the snapshot says.
+    """
+
+    run_id: str
+    entries: Sequence[Entry]
+    unfinished: Sequence[tuple[int, int]] = ()
+    doubtful: bool = False
+
+
+def settle(home: Home, tables: Tables, fence: int, outcome: Outcome, *, keep_log_days: int = 30) -> None:
+    """Merge a run's journalled outcomes into the snapshot, and drop of its plan what is not unfinished.
 
     Raises:
         LeaseLost: somebody with a newer lease has planned meanwhile.
         WarehouseError: the warehouse refused; nothing is settled.
     """
-    session = home.session
+    session, run_id = home.session, outcome.run_id
     with session.transaction():
         bearing = read_bearing(session, tables)
         if bearing is None or bearing.plan_run != run_id:
             return
         if bearing.fence > fence:
             raise LeaseLost(f"{tables.sync}: another run has taken over; this one settles nothing")
-        if entries:
-            _load(session, entries)
+        if outcome.entries:
+            _load(session, outcome.entries)
             _merge(session, tables, bearing)
             _keep_rejected(session, tables, bearing.layout, run_id)
             _write_log(home, tables, bearing.layout, run_id, keep_log_days)
             bearing.revision += 1
+        bearing.doubtful = outcome.doubtful
         bearing.fence = fence
-        _leave(session, tables, bearing, unfinished)
+        _leave(session, tables, bearing, outcome.unfinished)
 
 
 def drop_plan(session: Session, tables: Tables, fence: int) -> None:
@@ -132,7 +139,7 @@ def _merge(session: Session, tables: Tables, bearing: Bearing) -> None:
 
 
 def _keep_rejected(session: Session, tables: Tables, layout: Layout, run_id: str) -> None:
-    """Rows accepted now are rejected no more; rows refused are kept with the words and the number of tries."""
+    """Rows accepted now are rejected no more; rows refused are kept with the words and number of tries."""
     if session.rows(f"SELECT 1 FROM {tables.rejected} LIMIT 1"):
         session.run(
             f"DELETE FROM {tables.rejected} AS t USING ({_with_outcome(tables, 'accepted')}) AS a "
@@ -140,15 +147,19 @@ def _keep_rejected(session: Session, tables: Tables, layout: Layout, run_id: str
         )
     keys = [key.column for key in layout.keys]
     picked = ", ".join(f"p.{column}" for column in keys)
+    refused = (
+        f"SELECT {picked}, p.kind, p.h, r.code, r.message, r.retryable "
+        f"FROM {tables.plan} AS p JOIN {_REFUSED} AS r ON r.seq = p.seq"
+    )
+    now = {name: f"n.{name}" for name in (*keys, "kind", "h", "code", "message", "retryable")}
+    now |= {"again": "FALSE", "attempts": "1", "run": text_literal(run_id), "first_at": "now()"}
+    now["last_at"] = "now()"
+    again = {**now, "attempts": "t.attempts + 1", "first_at": "t.first_at"}
+    changed = ", ".join(f"{name} = {value}" for name, value in again.items() if name not in keys)
     session.run(
-        f"MERGE INTO {tables.rejected} AS t USING (SELECT {picked}, p.kind, p.h, r.code, r.message, r.retryable "
-        f"FROM {tables.plan} AS p JOIN {_REFUSED} AS r ON r.seq = p.seq) AS n ON {same_key(layout, 't', 'n')} "
-        "WHEN MATCHED THEN UPDATE SET kind = n.kind, h = n.h, code = n.code, message = n.message, "
-        f"retryable = n.retryable, again = FALSE, attempts = t.attempts + 1, run = {text_literal(run_id)}, "
-        "last_at = now() "
-        f"WHEN NOT MATCHED THEN INSERT ({', '.join(keys)}, kind, h, code, message, retryable, again, attempts, "
-        f"run, first_at, last_at) VALUES ({', '.join(f'n.{column}' for column in keys)}, n.kind, n.h, n.code, "
-        f"n.message, n.retryable, FALSE, 1, {text_literal(run_id)}, now(), now())"
+        f"MERGE INTO {tables.rejected} AS t USING ({refused}) AS n ON {same_key(layout, 't', 'n')} "
+        f"WHEN MATCHED THEN UPDATE SET {changed} "
+        f"WHEN NOT MATCHED THEN INSERT ({', '.join(now)}) VALUES ({', '.join(now.values())})"
     )
 
 

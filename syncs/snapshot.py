@@ -1,9 +1,9 @@
 """The snapshot: what a destination has accepted, kept as the mapping changes.
 
-Beside each snapshot stands what it was made for (`Bearing.identity`), its layout and its hash function. Where a
-mapping edit, another type or another hash function makes these differ, the stored records are carried over and
-hashed anew: so an edit re-sends the rows whose record differs, an engine upgrade none. A row that must be sent
-whatever its record says has no hash.
+Beside each snapshot stands what it was made for (`Bearing.identity`), its layout and its hash function. Where
+a mapping edit, another type or another hash function makes these differ, the stored records are carried over
+and hashed anew: so an edit re-sends the rows whose record differs, an engine upgrade none. A row that must be
+sent whatever its record says has no hash.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Bearing:
 
     `identity` is the sync's primary key, destination and object; `hashed` the hash function and the columns
     it covers; `revision` grows with every settling; `plan` is what the unsettled plan was made for, with its
-    `plan_run`; `fence` is the lease's token of whoever planned last.
+    `plan_run`; `fence` is the lease's token of whoever planned last. `doubtful` says that the destination may
+    hold another whole set than the snapshot.
     """
 
     identity: dict[str, Any]
@@ -50,6 +51,7 @@ class Bearing:
     fence: int = 0
     plan_run: str | None = None
     plan: dict[str, Any] = field(default_factory=dict)
+    doubtful: bool = False
 
 
 def prepare(session: Session) -> None:
@@ -78,7 +80,8 @@ def read_bearing(session: Session, tables: Tables) -> Bearing | None:
     stored, revision, fence, plan_run = found[0]
     parts = json.loads(stored)
     layout = Layout.from_json(parts["layout"])
-    return Bearing(parts["identity"], layout, parts["hashed"], revision, fence, plan_run, parts["plan"])
+    known = parts["identity"], layout, parts["hashed"], revision, fence, plan_run, parts["plan"]
+    return Bearing(*known, doubtful=parts.get("doubtful", False))
 
 
 def write_bearing(session: Session, tables: Tables, bearing: Bearing) -> None:
@@ -88,6 +91,7 @@ def write_bearing(session: Session, tables: Tables, bearing: Bearing) -> None:
         "layout": bearing.layout.to_json(),
         "hashed": bearing.hashed,
         "plan": bearing.plan,
+        "doubtful": bearing.doubtful,
     }
     run = "NULL" if bearing.plan_run is None else text_literal(bearing.plan_run)
     session.run(f"DELETE FROM {SNAPSHOTS} WHERE sync = {text_literal(tables.sync)}")
@@ -159,8 +163,8 @@ def _create(session: Session, tables: Tables, layout: Layout) -> None:
     forget(session, tables)
     session.run(f"CREATE TABLE {tables.snapshot} ({keys}{values}, h {_hash_type(session)})")
     session.run(
-        f"CREATE TABLE {tables.rejected} ({keys}, kind SMALLINT NOT NULL, h {_hash_type(session)}, code TEXT, "
-        "message TEXT, retryable BOOLEAN, again BOOLEAN, attempts INTEGER, run VARCHAR(64), "
+        f"CREATE TABLE {tables.rejected} ({keys}, kind SMALLINT NOT NULL, h {_hash_type(session)}, "
+        "code TEXT, message TEXT, retryable BOOLEAN, again BOOLEAN, attempts INTEGER, run VARCHAR(64), "
         "first_at TIMESTAMP WITH TIME ZONE, last_at TIMESTAMP WITH TIME ZONE)"
     )
     session.run(f"CREATE TABLE {tables.invalid} (reason VARCHAR(16), key_json TEXT, n BIGINT)")

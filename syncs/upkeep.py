@@ -21,10 +21,12 @@ def reset(job: Job, by: str) -> None:
         AlreadyRunning: a run of the sync is under way.
     """
     with hold(job.state, f"sync:{job.name}", "resetting"):
-        with open_home(job.warehouse, job.folder, f"resetting {job.name}", lock=job.name) as home:
+        with (
+            open_home(job.warehouse, job.folder, f"resetting {job.name}", lock=job.name) as home,
+            home.session.transaction(),
+        ):
             prepare(home.session)
-            with home.session.transaction():
-                forget(home.session, Tables(job.name))
+            forget(home.session, Tables(job.name))
         runs = Runs(job.state)
         for run in [*runs.unsettled(job.name), *runs.held(job.name)]:
             journal.delete(job.state, run.id)
@@ -40,7 +42,8 @@ def mark_for_retry(job: Job) -> int:
         hold(job.state, f"sync:{job.name}", "marking rejected rows"),
         open_home(job.warehouse, job.folder, f"retrying {job.name}", lock=job.name) as home,
     ):
-        prepare(home.session)
+        with home.session.transaction():
+            prepare(home.session)
         tables = Tables(job.name)
         if read_bearing(home.session, tables) is None:
             return 0

@@ -91,7 +91,7 @@ class DuckDBDialect(Dialect):
             return f"({expression})::VARCHAR::DOUBLE", stored
         if kind in {"date", "timestamp", "timestamptz"}:
             cast = f"({expression})::{native}"
-            return f"CASE WHEN {cast} BETWEEN '0001-01-01' AND '9999-12-31' THEN {cast} END", stored
+            return f"CASE WHEN {cast} >= '0001-01-01' AND {cast} < '10000-01-01' THEN {cast} END", stored
         return (expression if column.native == native else f"({expression})::{native}"), stored
 
     @override

@@ -71,7 +71,10 @@ class PostgresDialect(Dialect):
 
     @override
     def canonical(self, expression: str, column: Column) -> tuple[str, Column]:
-        """Integers to 64 bits, json and arrays to jsonb, dates within Python's, the rest as text."""
+        """Integers to 64 bits, json and arrays to jsonb, dates within Python's, the rest as text.
+
+        Texts are compared byte by byte, whatever collation their column has: `a` and `A` are two keys.
+        """
         kind = "json" if column.logical == "list" else column.logical
         stored = Column(column.name, _STORED[kind], kind)
         if column.logical == "list":
@@ -80,8 +83,8 @@ class PostgresDialect(Dialect):
             return f"({expression})::text::double precision", stored
         cast = expression if column.native == stored.native else f"({expression})::{stored.native}"
         if kind in {"date", "timestamp", "timestamptz"}:
-            return f"CASE WHEN {cast} BETWEEN '0001-01-01' AND '9999-12-31' THEN {cast} END", stored
-        return cast, stored
+            return f"CASE WHEN {cast} >= '0001-01-01' AND {cast} < '10000-01-01' THEN {cast} END", stored
+        return (f'{cast} COLLATE "C"' if kind == "text" else cast), stored
 
     @override
     def json_object(self, pairs: Sequence[tuple[str, str]]) -> str:

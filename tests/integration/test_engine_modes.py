@@ -43,7 +43,7 @@ def _promised(mode: str, before: Rows, after: Rows) -> dict[int, dict[str, Any]]
 def test_a_run_leaves_the_destination_as_its_mode_promises_and_a_second_sends_nothing(
     make_hub: Callable[[], Any], mode: str, before: Rows, after: Rows
 ) -> None:
-    """For any two tables, the destination's state is what the mode promises, and running again sends nothing."""
+    """For any two tables the destination holds what the mode promises, and running again sends nothing."""
     hub = make_hub()
     hub.declared |= {"mode": mode, "guards": {"min_rows": 0, "max_removed": "100%"}}
     for rows in (before, after):
