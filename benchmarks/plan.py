@@ -35,10 +35,10 @@ def run(sizes: tuple[int, ...] = SIZES) -> Report:
             with work_folder("plan") as folder:
                 _measure(folder, rows, report, text_key=text_key)
     report.notes.append(
-        "The bare join counts both sides of a full outer join by key of the same model and snapshot. The plan "
-        "also maps, hashes and compares every row, finds null and duplicate keys, numbers the operations and "
-        "commits. A first sync has nothing to join with: its ratio is to the join with the full "
-        "snapshot."
+        "The bare join counts both sides of a full outer join by key of the same model and snapshot. The "
+        "plan also maps, hashes and compares every row, finds null and duplicate keys, numbers the "
+        "operations and commits. A first sync has nothing to join with: its ratio is to the join with the "
+        "full snapshot."
     )
     return report
 
