@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["failure", "open_transport", "reach"]
+
+# httpx imports its own command line where that can be imported, and with it click, rich and pygments: as much
+# time again as for all the rest of it. None is Python's way to say that a module cannot be imported.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # typeshed knows modules only
 
 _PORTS = {"http": 80, "https": 443}
 
