@@ -1,6 +1,6 @@
 """The recording sink: an HTTP server in a process of its own that takes bodies and reads them afterwards.
 
-`python -m benchmarks.sink --latency 0.05 --bad-id 7` prints its port and serves until it is ended. A `POST` is
+`python -m benchmarks.sink --latency 0.05 --bad-id 7` prints its port and serves until ended. A `POST` is
 a delivery; one that holds the bad row is answered 422 and not taken. `GET /` gives the `Receipt` as JSON.
 """
 
