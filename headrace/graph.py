@@ -72,7 +72,7 @@ def run_graph(project: Project, state: State, names: list[str], tell: Callable[[
     for node in order(project, names or None):
         because = _stopped_by(node, edges, steps)
         if stopped or because:
-            step = Step(node, "skipped", because=because)
+            step = Step(node, "skipped", words="" if because else "stopped before its turn", because=because)
         else:
             step = _run(Workshop(project, state), node)
         steps[node] = step
