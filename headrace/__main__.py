@@ -19,6 +19,8 @@ def main() -> NoReturn:
     # Nearly all that a short command allocates is modules and models that live until it ends. With Python's
     # default of 700 the collector goes over them hundreds of times and finds nothing.
     gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS, 20, 100)
+    # Looking for pydantic's plugins reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from headrace.cli import run
 
     _leave(run(sys.argv[1:]))
