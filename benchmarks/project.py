@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.workplace import FIELDS
-from models.project import load_project
+from models.loading import load_project
 from models.state import open_state
 from syncs.home import Home
 from syncs.job import Job, open_job

@@ -84,7 +84,7 @@ def check_project_folder(folder: Path, *, offline: bool = False) -> Report:
 def _files(folder: Path, report: Report) -> Project | None:
     """What the files say by themselves; the project, or as much of it as can be loaded."""
     from models.check import check_declaration, check_project
-    from models.project import load_project
+    from models.loading import load_project
 
     try:
         project = load_project(folder)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from connectors.errors import ConfigError
 from models.files import find_files
-from models.project import Project, load_project
+from models.loading import load_project
+from models.project import Project
 
 __all__ = ["load_rest"]
 

@@ -59,7 +59,7 @@ def _installation() -> Iterator[Finding]:
 
 
 def _project(folder: Path) -> Iterator[Finding]:
-    from models.project import load_project
+    from models.loading import load_project
 
     if not (folder / "headrace.yml").is_file():
         yield Finding("project", ok=True, words=f"none in {folder.resolve()}; headrace init DIR makes one")

@@ -35,7 +35,7 @@ def open_project(given: Path | None, only: tuple[str, ...] | None = None) -> Ite
         ConfigError: everything that is wrong in the project.
         StateError: the state cannot be opened.
     """
-    from models.project import load_project
+    from models.loading import load_project
     from models.state import open_state
 
     project = load_project(project_folder(given), only)

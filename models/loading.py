@@ -19,13 +19,21 @@ from models.project import Project
 from models.secrets import has_placeholder
 from models.yaml_file import Document, KeyPath
 
-__all__ = ["load"]
+__all__ = ["load_project"]
 
 _TAKES_SECRETS = ("sources", "destinations")
 
 
-def load(folder: Path, only: tuple[str, ...] | None) -> Project:
-    """See `models.project.load_project`."""
+def load_project(folder: Path, only: tuple[str, ...] | None = None) -> Project:
+    """Load a project: parse every file, check every name it refers to.
+
+    Args:
+        folder: the folder that holds headrace.yml.
+        only: load just these declarations (`syncs/churn_to_crm`) and what they refer to.
+
+    Raises:
+        ConfigError: everything that is wrong, each with its file, line, column and key.
+    """
     root = folder.absolute()
     if not (root / SETTINGS_FILE).exists():
         words = (

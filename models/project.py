@@ -26,7 +26,7 @@ from models.nearest import guess
 from models.secrets import fill_in
 from models.yaml_file import Document, KeyPath
 
-__all__ = ["Project", "load_project"]
+__all__ = ["Project"]
 
 _FILE_URL = re.compile(
     r"(?P<scheme>(?:duckdb|sqlite)(?:\+\w+)?:///)(?P<path>[^?]*)(?P<query>\?.*)?", re.DOTALL
@@ -122,18 +122,3 @@ class Project:
         if path.parent == self.root / ".headrace":
             path = self.home / path.name
         return f"{found['scheme']}{path}{found['query'] or ''}"
-
-
-def load_project(folder: Path, only: tuple[str, ...] | None = None) -> Project:
-    """Load a project: parse every file, check every name it refers to.
-
-    Args:
-        folder: the folder that holds headrace.yml.
-        only: load just these declarations (`syncs/churn_to_crm`) and what they refer to.
-
-    Raises:
-        ConfigError: everything that is wrong, each with its file, line, column and key.
-    """
-    from models.loading import load
-
-    return load(folder, only)

@@ -118,7 +118,7 @@ def tell(folder: Path, console: Console, *, customers: int = 50_000, seed: int =
 
 @contextmanager
 def _chain(folder: Path, console: Console) -> Iterator[Chain]:
-    from models.project import load_project
+    from models.loading import load_project
     from models.state.database import open_state
 
     project = load_project(folder)

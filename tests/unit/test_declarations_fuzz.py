@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from connectors.errors import ConfigError
 from models.check import check_project
-from models.project import Project, load_project
+from models.loading import load_project
+from models.project import Project
 
 _EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "headrace.yml": [

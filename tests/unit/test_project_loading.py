@@ -11,7 +11,8 @@ import pytest
 
 from connectors.errors import ConfigError, Problem
 from models.declarations import Guards, InlineModel, Share, TableModel
-from models.project import Project, load_project
+from models.loading import load_project
+from models.project import Project
 
 FILES = {
     "headrace.yml": "warehouse: duckdb:///.headrace/warehouse.duckdb\n",

@@ -10,7 +10,8 @@ import pytest
 
 from connectors.errors import ConfigError
 from models.check import check_declaration, check_project
-from models.project import Project, load_project
+from models.loading import load_project
+from models.project import Project
 from models.questions import Question, question
 from models.references import graph, order
 

@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr
 from connectors.destination import Destination, DestinationSettings
 from connectors.errors import ConfigError
 from connectors.redaction import Redactor, redactor
-from models.project import load_project
+from models.loading import load_project
 from models.resolved import resolved_destination, resolved_source
 from models.secrets import fill_in
 from models.yaml_file import parse_yaml

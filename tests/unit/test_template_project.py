@@ -10,7 +10,7 @@ from connectors.errors import ConfigError
 from connectors.registry import load_registry
 from headrace.template_project import copy_template, template_folder
 from models.check import check_project
-from models.project import load_project
+from models.loading import load_project
 from models.resolved import resolved_destination, resolved_source
 
 
