@@ -136,7 +136,7 @@ class Unavailable(DestinationError):
 
 
 class BatchRefused(DestinationError):
-    """Nothing of the batch was written because of its content: it is halved until the bad row stands alone."""
+    """Nothing of the batch was written, for its content: it is halved until the bad row stands alone."""
 
     def __init__(self, message: str, code: str = "refused") -> None:
         super().__init__(message)

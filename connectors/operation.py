@@ -33,8 +33,8 @@ class Mode(StrEnum):
 class Operation:
     """One row's change, with typed values (never text made of them).
 
-    `key` maps primary key columns to values. `match` maps the destination's identifier fields (`match_on`; the
-    key where a sync names none) to the values that identify the row there; on a remove they are the last
+    `key` maps primary key columns to values. `match` maps the destination's identifier fields (`match_on`;
+    the key where a sync names none) to the values that identify the row there; on a remove they are the last
     accepted ones. `record` is what the row shall be (None on a remove), `previous` what the destination
     last accepted (None on an add), both nested where a field's name has dots. `previous_match` differs from
     `match` where an identifier changed.

@@ -120,7 +120,7 @@ def _slice(table: pa.Table, start: int, layout: Layout, sync: str, run_id: str) 
 
 
 def _eight_byte_values(column: pa.ChunkedArray) -> memoryview:
-    """The bytes of 64-bit numbers. (`to_numpy` would import numpy and pandas, 0.3 s of a short run.)"""
+    """The bytes of 64-bit numbers; `to_numpy` would import numpy and pandas, 0.3 s of a short run."""
     values = column.combine_chunks()
     return memoryview(values.buffers()[1])[values.offset * 8 : (values.offset + len(values)) * 8]
 
