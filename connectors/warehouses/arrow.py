@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["arrow_type", "batches_of"]
 
 
+_WORDS = {"integer": "integer of 64 bits"}
+
+
 def arrow_type(logical: str) -> pa.DataType:
     """The Arrow type that holds a logical type; json, uuid and decimals without a fixed scale are text."""
     import pyarrow as pa
@@ -42,7 +45,9 @@ def _array(column: Column, values: Sequence[Any]) -> pa.Array:
         return pa.array(values, wanted)
     except (pa.ArrowException, OverflowError, TypeError) as error:
         # The error itself may quote the value.
-        raise WarehouseError(f"column {column.name!r} holds a value that is no {column.logical}") from error
+        raise WarehouseError(
+            f"column {column.name!r} holds a value that is no {_WORDS.get(column.logical, column.logical)}"
+        ) from error
 
 
 def _text(value: Any) -> str | None:

@@ -1,7 +1,8 @@
 """Runs one sync again and again, each run in a process of its own that can be killed.
 
 A line on stdin is the path of a JSON file that says what to run. The answer on stdout: `pid N`, then
-`phase P` as the run reaches them, `result {…}` where it ends by itself, and `exit S` when it is gone.
+`phase P` as the run reaches them, `result {…}` where it ends by itself, and `exit S` when it is gone. The
+first line says `ready`.
 Everything heavy is imported once, before the first fork, so that a run costs what the run costs.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import traceback
 from pathlib import Path
@@ -78,7 +80,9 @@ def _run(said: dict[str, Any]) -> None:
         except AlreadyRunning as error:
             _say("result", json.dumps({"status": "already running", "error": str(error)}))
         else:
-            _say("result", json.dumps({**result.to_json(), "exit_code": result.exit_code}))
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            told_last = {**result.to_json(), "exit_code": result.exit_code, "peak_mib": peak}
+            _say("result", json.dumps(told_last))
 
 
 def _child(path: str) -> None:
@@ -92,6 +96,7 @@ def _child(path: str) -> None:
 
 def main() -> None:
     """Serve requests until stdin ends."""
+    _say("ready")
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

@@ -113,6 +113,7 @@ class Worker:
         self._lines: SimpleQueue[str] = SimpleQueue()
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
+        assert self.line() == "ready"
 
     def _read(self) -> None:
         assert self._process.stdout is not None
