@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connectors.errors import HubError
+from headrace.steps import Workshop
 
 if TYPE_CHECKING:
-    from connectors.warehouses import Warehouse
     from models.project import Project
     from models.state.database import State
     from syncs.result import Result
@@ -65,47 +65,28 @@ class Chain:
                 raise HubError(f"sync {name} ended as {result.status}: {result.error or result.held_by}")
             into.syncs[name] = result
 
-    @property
-    def _warehouse(self) -> Warehouse:
-        from connectors.warehouses import open_warehouse
-
-        return open_warehouse(self.project.warehouse_url)
-
     def _ingest(self, into: Round) -> None:
-        from connectors.sources.ingest import ingest
-        from models.resolved import resolved_source
-
         for name in self.project.sources:
             with self.step(f"ingest {name}"):
-                source = resolved_source(self.project, name)
-                brought = ingest(
-                    name, source, warehouse_url=self.project.warehouse_url, home=self.project.home
-                )
+                brought = self._workshop.ingest(name, lambda _: None)
             into.loaded |= {f"{brought.dataset}.{table}": load.rows for table, load in brought.tables.items()}
 
     def _traits(self, into: Round) -> None:
-        from scoring.traits import materialise
-
-        for trait in self.project.traits.values():
-            with self.step(f"traits {trait.name}"), self._warehouse.connect("computing traits") as session:
-                into.traits[trait.name] = materialise(trait, session, self._warehouse.dialect).rows
+        for name in self.project.traits:
+            with self.step(f"traits {name}"):
+                into.traits[name] = self._workshop.trait(name).rows
 
     def _train(self, into: Round, as_of: dt.datetime) -> None:
-        from scoring.registry import ModelStore
-        from scoring.training import train
-
-        store, dialect = ModelStore(self.state, self.project.home), self._warehouse.dialect
-        for prediction in self.project.predictions.values():
-            with self.step(f"score train {prediction.name}"), self._warehouse.connect("training") as session:
-                trained = train(prediction, self.project.features, session, dialect, store, as_of=as_of)
-            into.verdicts[prediction.name] = trained.version.metrics["verdict"]
+        for name in self.project.predictions:
+            with self.step(f"score train {name}"):
+                trained = self._workshop.train(name, as_of)
+            into.verdicts[name] = trained.version.metrics["verdict"]
 
     def _score(self, into: Round, as_of: dt.datetime) -> None:
-        from scoring.predicting import score
-        from scoring.registry import ModelStore
+        for name in self.project.predictions:
+            with self.step(f"score run {name}"):
+                into.scored += self._workshop.score(name, as_of).rows
 
-        store = ModelStore(self.state, self.project.home)
-        for prediction in self.project.predictions.values():
-            with self.step(f"score run {prediction.name}"), self._warehouse.connect("scoring") as session:
-                result = score(prediction, session, self._warehouse.dialect, store, as_of=as_of)
-                into.scored += result.rows
+    @property
+    def _workshop(self) -> Workshop:
+        return Workshop(self.project, self.state)
