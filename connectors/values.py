@@ -39,7 +39,9 @@ def holds_in_double(value: int | Decimal) -> bool:
         return False
     if value == value.to_integral_value() and abs(value) <= _LARGEST_EXACT_INTEGER:
         return True
-    return len(value.normalize().as_tuple().digits) <= _DIGITS_A_DOUBLE_KEEPS
+    # Not by `normalize`, which rounds to the 28 digits of the decimal context.
+    digits = "".join(map(str, value.as_tuple().digits)).strip("0")
+    return len(digits) <= _DIGITS_A_DOUBLE_KEEPS
 
 
 def _timestamp(value: dt.datetime) -> str:

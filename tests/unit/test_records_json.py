@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.batch import json_row
+from connectors.values import on_wire
 from syncs.diff import ADD, CHANGE, REMOVE
 from syncs.layout import Layout, Role, Slot
 from syncs.records import json_batches, operations
@@ -117,6 +118,12 @@ def test_a_field_that_another_took_the_place_of_is_not_in_the_way(tmp_path: Path
 
 def _texts(table: pa.Table) -> pa.Schema:
     return pa.schema([(f.name, pa.string() if f.type == pa.null() else f.type) for f in table.schema])
+
+
+def test_a_decimal_of_more_than_28_digits_is_not_rounded() -> None:
+    """Python's decimal context keeps 28 digits; a warehouse's decimal may have more."""
+    value = Decimal("124999999999999999999.99999995")
+    assert on_wire(value) == "124999999999999999999.99999995"
 
 
 def test_values_of_uuids_are_typed() -> None:
