@@ -46,7 +46,7 @@ def _promised(mode: str, before: Rows, after: Rows, there: set[Key]) -> dict[Key
 
 @pytest.mark.parametrize("mode", ["upsert", "update", "mirror", "insert", "append", "replace"])
 @given(before=tables, after=tables, there=st.sets(keys, max_size=4))
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_run_leaves_the_destination_as_its_mode_promises_and_a_second_sends_nothing(
     make_hub: Callable[[], Any], mode: str, before: Rows, after: Rows, there: set[Key]
 ) -> None:

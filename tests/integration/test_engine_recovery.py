@@ -22,7 +22,7 @@ from syncs.run import Options, approve, cancel
 from syncs.settle import Outcome, settle
 from syncs.snapshot import prepare, read_bearing
 
-pytestmark = pytest.mark.parametrize("make_hub", ["duckdb", "postgres", "sqlite"], indirect=True)
+pytestmark = pytest.mark.parametrize("make_hub", ["duckdb", "postgres"], indirect=True)
 
 ALL = {"guards": {"min_rows": 0, "max_removed": "100%"}}
 HASTY = Options(patience=Patience(attempts=1))

@@ -15,6 +15,7 @@ from syncs.inspection import rejected
 from syncs.run import Options
 from syncs.upkeep import mark_for_retry, reset
 
+OWN = pytest.mark.parametrize("make_hub", ["duckdb", "postgres"], indirect=True)
 FREE = {"guards": {"min_rows": 0, "max_removed": "100%"}}
 
 
@@ -58,6 +59,7 @@ def test_rows_without_a_key_of_their_own_are_counted_listed_and_never_sent(hub: 
     assert rejected(hub.job()) == []
 
 
+@OWN
 def test_composite_keys_are_whole_or_invalid(hub: Any) -> None:
     """A key of several columns is null where one of them is, and twice only where all of them are."""
     said: dict[str, Any] = {
@@ -78,6 +80,7 @@ def test_composite_keys_are_whole_or_invalid(hub: Any) -> None:
     assert sorted(row["name"] for row in hub.store.rows.values()) == ["TWO", "one"]
 
 
+@OWN
 def test_without_backfill_todays_rows_are_taken_as_delivered(hub: Any) -> None:
     """Only what changes later is sent."""
     hub.fill([(1, "ann", 1), (2, "bob", 2)])
@@ -88,6 +91,7 @@ def test_without_backfill_todays_rows_are_taken_as_delivered(hub: Any) -> None:
     assert _sent(hub) == [("add", 3), ("change", 1), ("remove", 2)]
 
 
+@OWN
 def test_resync_sends_every_present_row_and_removes_nothing(hub: Any) -> None:
     """Rows that were refused before are present too."""
     hub.fill([(1, "ann", 1), (2, "bob", 2), (3, "eve", 3)])
@@ -100,6 +104,7 @@ def test_resync_sends_every_present_row_and_removes_nothing(hub: Any) -> None:
     assert hub.run(**FREE).planned[Kind.REMOVE] == 1
 
 
+@OWN
 def test_reset_forgets_and_sends_nothing(hub: Any) -> None:
     """The next run is a first run."""
     hub.fill([(1, "ann", 1)])
@@ -131,6 +136,7 @@ def test_another_destination_object_or_key_is_refused_with_the_way_out(
     assert hub.run(**moved).requests == 0
 
 
+@OWN
 @pytest.mark.parametrize(
     ("policy", "unchanged", "changed"),
     [("every_run", [("add", 2)], [("add", 2)]), ("on_change", [], [("add", 2)]), ("never", [], [])],
@@ -163,6 +169,7 @@ def test_rejected_rows_are_tried_again_as_the_policy_says(
     assert (_sent(hub), rejected(hub.job())) == ([("add", 2)], [])
 
 
+@OWN
 def test_a_rejected_row_that_nobody_wants_any_more_is_forgotten(hub: Any) -> None:
     """An upsert removes nothing: a row that was refused and is gone keeps no run from being done."""
     said = {"mode": "upsert", "retry_rejected": "never"}
@@ -227,6 +234,7 @@ def test_guards_of_changes_and_invalid_rows(
     assert (hub.run(guards=guards).exit_code == 4) is held
 
 
+@OWN
 def test_each_row_is_written_down_and_old_words_are_pruned(hub: Any) -> None:
     """The log holds run, key, operation and outcome; rows older than the sync keeps them go."""
     hub.fill([(1, "ann", 1), (2, "bob", 2)])
