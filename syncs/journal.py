@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -37,6 +38,9 @@ class Entry:
     to_seq: int
     rejections: tuple[RejectedSeq, ...] = ()
 
+
+_LINGER_SECONDS = 0.002
+"""A commit takes about as long."""
 
 _Waiting = tuple[Entry, asyncio.Future[None]]
 
@@ -97,8 +101,12 @@ class Journal:
             loop.call_soon_threadsafe(_answer, [future for _, future in group], self._failure)
 
     def _groups(self) -> Iterator[list[_Waiting]]:
+        """What waits, together. Where several came last time, more are on their way and share the commit."""
+        several = False
         while (first := self._queue.get()) is not None:
             group, closing = [first], False
+            if several:
+                time.sleep(_LINGER_SECONDS)
             while not closing:
                 try:
                     waiting = self._queue.get_nowait()
@@ -111,6 +119,7 @@ class Journal:
             yield group
             if closing:
                 return
+            several = len(group) > 1
 
     def _commit(self, entries: Sequence[Entry]) -> None:
         with self._state.write() as connection:

@@ -92,62 +92,115 @@ class Spool:
             return
         as_json = as_json and can_be_json(self.layout)
         batches = json_batches(self.path, self.layout, _ROWS_A_GROUP) if as_json else _read(self.path)
-        rows = _Rows(batches)
+        rows = _Rows(map(_Group, batches))
         for start, end in ranges:
-            yield _slice(rows.take(start, end), start, self.layout, sync, run_id)
+            yield _Cut(rows.take(start, end), self.layout, sync, run_id).slice(start, end)
 
     def delete(self) -> None:
         """Remove the file."""
         self.path.unlink(missing_ok=True)
 
 
-def _slice(table: pa.Table, start: int, layout: Layout, sync: str, run_id: str) -> Slice:
-    def batch_of(part: pa.Table) -> Batch:
-        digest = hashlib.blake2b(sync.encode(), digest_size=16)
-        digest.update(_eight_byte_values(part.column("o")))
-        texts = part.column("json").to_pylist() if "json" in part.column_names else None
-        return Batch(
-            part.num_rows,
-            lambda: operations(part, layout),
-            idempotency_key=digest.hexdigest(),
-            run_id=run_id,
-            json_rows=None if texts is None else [text.encode() for text in texts],
+class _Group:
+    """Some thousand rows as they are read; what every batch needs of them is taken out of Arrow at once."""
+
+    def __init__(self, rows: pa.RecordBatch) -> None:
+        self.rows = rows
+        self.seqs = _eight_byte_values(rows.column("seq")).cast("q")
+        self.digests = _eight_byte_values(rows.column("o"))
+        self.texts: list[bytes] | None = None
+        if "json" in rows.schema.names:
+            self.texts = rows.column("json").cast("binary").to_pylist()
+
+
+_Part = tuple[_Group, int, int]
+"""Rows of a group, by their places from the first to before the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Rows that are delivered together; nothing is copied out of their groups before somebody asks."""
+
+    parts: list[_Part]
+    layout: Layout
+    sync: str
+    run_id: str
+
+    def slice(self, start: int, end: int) -> Slice:
+        """All of it, whose first row has the number `start`."""
+        group, first, _ = self.parts[0]
+        kind = KINDS[group.rows.column("kind")[first].as_py()]
+        return Slice(
+            start,
+            end,
+            self._batch(self.parts),
+            lambda a, b: self._batch(self._some(a - start, b - start)),
+            kind,
         )
 
-    kind = KINDS[table.column("kind")[0].as_py()]
-    end = start + table.num_rows
-    return Slice(start, end, batch_of(table), lambda a, b: batch_of(table.slice(a - start, b - a)), kind)
+    def _batch(self, parts: list[_Part]) -> Batch:
+        digest = hashlib.blake2b(self.sync.encode(), digest_size=16)
+        for group, a, b in parts:
+            digest.update(group.digests[a * 8 : b * 8])
+        return Batch(
+            sum(b - a for _, a, b in parts),
+            lambda: operations(_table(parts), self.layout),
+            idempotency_key=digest.hexdigest(),
+            run_id=self.run_id,
+            json_rows=_texts(parts),
+        )
+
+    def _some(self, start: int, end: int) -> list[_Part]:
+        """The rows from `start` to before `end`, counted from the first."""
+        some, before = [], 0
+        for group, a, b in self.parts:
+            first, after = max(a, a + start - before), min(b, a + end - before)
+            if first < after:
+                some.append((group, first, after))
+            before += b - a
+        return some
 
 
-def _eight_byte_values(column: pa.ChunkedArray) -> memoryview:
+def _table(parts: list[_Part]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_batches([group.rows.slice(a, b - a) for group, a, b in parts])
+
+
+def _texts(parts: list[_Part]) -> list[bytes] | None:
+    texts: list[bytes] = []
+    for group, a, b in parts:
+        if group.texts is None:
+            return None
+        texts += group.texts[a:b]
+    return texts
+
+
+def _eight_byte_values(values: pa.Array) -> memoryview:
     """The bytes of 64-bit numbers; `to_numpy` would import numpy and pandas, 0.3 s of a short run."""
-    values = column.combine_chunks()
     return memoryview(values.buffers()[1])[values.offset * 8 : (values.offset + len(values)) * 8]
 
 
 class _Rows:
-    """A stream of batches from which ranges of `seq` are taken in order."""
+    """A stream of groups from which ranges of `seq` are taken in order."""
 
-    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
-        self._batches = batches
-        self._waiting: list[pa.RecordBatch] = []
+    def __init__(self, groups: Iterator[_Group]) -> None:
+        self._groups = groups
+        self._group: _Group | None = None
+        self._at = 0
 
-    def take(self, start: int, end: int) -> pa.Table:
-        import pyarrow as pa
-
-        parts: list[pa.RecordBatch] = []
-        missing = end - start
-        while missing:
-            batch = self._waiting.pop() if self._waiting else next(self._batches)
-            skip = max(0, min(start - batch.column("seq")[0].as_py(), batch.num_rows))
-            part = batch.slice(skip, missing)
-            if rest := batch.num_rows - skip - part.num_rows:
-                self._waiting.append(batch.slice(batch.num_rows - rest))
-            if part.num_rows:
-                parts.append(part)
-                start += part.num_rows
-                missing -= part.num_rows
-        return pa.Table.from_batches(parts)
+    def take(self, start: int, end: int) -> list[_Part]:
+        """The rows with the numbers from `start` to before `end`."""
+        parts: list[_Part] = []
+        while start < end:
+            if self._group is None or self._at >= len(self._group.seqs):
+                self._group, self._at = next(self._groups), 0
+            first = self._at + max(0, start - self._group.seqs[self._at])
+            self._at = min(first + end - start, len(self._group.seqs))
+            if first < self._at:
+                parts.append((self._group, first, self._at))
+                start += self._at - first
+        return parts
 
 
 def _read(path: Path) -> Iterator[pa.RecordBatch]:
