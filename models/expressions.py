@@ -16,7 +16,14 @@ from connectors.errors import ConfigError, Problem
 from models.dialects import quoted
 from models.nearest import guess
 
-__all__ = ["check_expression", "check_query", "rendered", "tables_in", "without_semicolon"]
+__all__ = [
+    "check_expression",
+    "check_query",
+    "reads_one_table",
+    "rendered",
+    "tables_in",
+    "without_semicolon",
+]
 
 _WRITES = (
     exp.DML, exp.DDL, exp.Drop, exp.Alter, exp.Command, exp.Into, exp.TruncateTable, exp.Copy, exp.Pragma,
@@ -37,6 +44,10 @@ _TOKEN = re.compile(r"<Token .*?text: (.*?), line.*", re.DOTALL)
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 At = Callable[[str], Problem]
+
+
+_PICKS = {"expressions", "from_", "where", "kind", "hint"}
+"""The parts of a SELECT that only pick and filter, as sqlglot names them."""
 
 
 def check_query(
@@ -133,6 +144,26 @@ def tables_in(sql: str, dialect: str) -> set[tuple[str, str]]:
     except ConfigError:
         return set()
     return {(table.db.lower(), table.name) for table in statement.find_all(exp.Table) if table.db}
+
+
+def reads_one_table(sql: str, dialect: str) -> bool:
+    """Whether a query only picks and filters rows of one table, so that counting its rows again costs little.
+
+    Raises:
+        ConfigError: it is not one statement.
+    """
+    select = _one_statement(sql, dialect)
+    plain = (
+        isinstance(select, exp.Select) and {name for name, value in select.args.items() if value} <= _PICKS
+    )
+    source = select.find(exp.From) if plain else None
+    table = source.this if source is not None else None
+    if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
+        return False
+    if {name for name, value in table.args.items() if value} - {"this", "db", "catalog", "alias"}:
+        return False
+    costly = (exp.AggFunc, exp.Window, exp.UDTF, exp.Subquery, exp.Exists)
+    return select.find(*costly) is None and len(list(select.find_all(exp.Select))) == 1
 
 
 def without_semicolon(sql: str, dialect: str) -> str:

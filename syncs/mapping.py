@@ -34,11 +34,11 @@ class Expression:
 class MappedQuery:
     """A model with its mapping: `raw` gives one column an expression, `c0`, `c1`, … in their order.
 
-    `source` is what the model selects from, `is_table` whether that is a stored table, read where it is.
+    `source` is what the model selects from, `is_stored` whether its rows stand in one table as they are.
     """
 
     source: str
-    is_table: bool
+    is_stored: bool
     expressions: tuple[Expression, ...]
     columns: tuple[Column, ...]
 
@@ -88,9 +88,18 @@ def map_query(
     keys = [Expression("key", column, dialect.quote(column)) for column in question.primary_key]
     expressions = (*keys, *_expressions(sync, question, available, dialect, place))
     return replace(
-        MappedQuery(source, question.table is not None, expressions, ()),
+        MappedQuery(source, _is_stored(question, dialect), expressions, ()),
         columns=tuple(session.columns(_raw(source, expressions))),
     )
+
+
+def _is_stored(question: Question, dialect: Dialect) -> bool:
+    """Whether reading the model's rows again costs no more than reading a table."""
+    if question.sql is None:
+        return True
+    from models.expressions import reads_one_table
+
+    return reads_one_table(question.sql, dialect.name)
 
 
 def _expressions(

@@ -137,7 +137,7 @@ def _incoming(home: Home, mapped: MappedQuery, known: Layout) -> Iterator[tuple[
     spelled = ", ".join(f"{column.name} {column.native}" for column in columns)
     home.session.run(f"CREATE TEMP TABLE headrace_incoming_rows ({spelled})")
     home.session.load("headrace_incoming_rows", home.model_session.stream(mapped.raw))
-    copied = MappedQuery(mapped.source, mapped.is_table, mapped.expressions, tuple(columns))
+    copied = MappedQuery(mapped.source, mapped.is_stored, mapped.expressions, tuple(columns))
     yield copied, "headrace_incoming_rows"
 
 
@@ -156,12 +156,12 @@ def _embedded(column: Column, known: Column | None) -> Column:
 def _mapped_relation(
     session: Session, dialect: Dialect, query: MappedQuery, relation: str | None, layout: Layout, sync: Sync
 ) -> str:
-    """Mapped rows with their hash: a stored table is read where it stands, a question is asked once only."""
+    """Mapped rows with their hash: stored rows are read where they stand, other questions asked once only."""
     hashed = (
         f"SELECT *, {hash_of(dialect, layout, sync.deadband)} AS h "
         f"FROM ({query.canonical(dialect, layout, relation)}) AS canonical"
     )
-    if query.is_table or relation:
+    if query.is_stored or relation:
         return f"({hashed})"
     session.run(f"CREATE TEMP TABLE {_MAPPED} AS {hashed}")
     return _MAPPED

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import ConfigError
-from models.expressions import check_expression, check_query, rendered, tables_in, without_semicolon
+from models.expressions import (
+    check_expression,
+    check_query,
+    reads_one_table,
+    rendered,
+    tables_in,
+    without_semicolon,
+)
 
 COLUMNS = ["email", "score", "address", "tags"]
 DIALECTS = ["duckdb", "postgres", "snowflake", "bigquery", "mysql"]
@@ -192,3 +199,29 @@ def test_any_text_is_checked_without_an_accident(text: str) -> None:
             except duckdb.Error:
                 continue
             assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "one"),
+    [
+        ("select * from shop.customers", True),
+        ("select id, lower(email) as email from shop.customers where consent", True),
+        ("select count(*) from t", False),
+        ("select a from t join u using (a)", False),
+        ("select a from t, u", False),
+        ("select distinct a from t", False),
+        ("select a from t limit 5", False),
+        ("select a from t group by a", False),
+        ("select a from t tablesample 10%", False),
+        ("with x as (select 1 as a) select a from x", False),
+        ("select a from (select 1 as a) as t", False),
+        ("select a, row_number() over () from t", False),
+        ("select unnest(a) from t", False),
+        ("select a from t where a in (select b from u)", False),
+        ("select a from t union all select a from u", False),
+        ("select a from read_csv('x.csv')", False),
+    ],
+)
+def test_a_query_that_only_picks_rows_of_one_table_is_told_from_others(sql: str, *, one: bool) -> None:
+    """Only a SELECT of one stored table, without anything that joins, groups or makes rows, is one."""
+    assert reads_one_table(sql, "duckdb") is one
