@@ -14,7 +14,7 @@ from syncs.snapshot import same_key
 if TYPE_CHECKING:
     from syncs.home import Home
 
-__all__ = ["ADD", "CHANGE", "DIFF", "DUPLICATED", "REMOVE", "Diff", "compare", "keep_back_rejected"]
+__all__ = ["ADD", "CHANGE", "DIFF", "DUPLICATED", "REMOVE", "Diff", "Rows", "compare", "keep_back_rejected"]
 
 REMOVE, CHANGE, ADD = 0, 1, 2
 """Kinds in the order of their delivery."""
@@ -22,6 +22,24 @@ REMOVE, CHANGE, ADD = 0, 1, 2
 DIFF = "headrace_diff"
 DUPLICATED = "headrace_duplicated"
 """The keys that the model has twice or more; made only where there are some."""
+_MAPPED = "headrace_mapped"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The model's mapped rows, with the layout's columns and the hash `h`.
+
+    Where they are not `stored` but asked of the warehouse by a question, they may be other ones the next time
+    and cost as much again.
+    """
+
+    relation: str
+    stored: bool
+
+    def store(self, session: Session) -> Rows:
+        """The same rows in a temporary table."""
+        session.run(f"CREATE TEMP TABLE {_MAPPED} AS SELECT * FROM {self.relation} AS m")
+        return Rows(_MAPPED, stored=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +58,32 @@ class Diff:
 
 
 def compare(
-    home: Home, tables: Tables, layout: Layout, relation: str, deadband: Mapping[str, float], *, resend: bool
+    home: Home, tables: Tables, layout: Layout, rows: Rows, deadband: Mapping[str, float], *, resend: bool
 ) -> Diff:
     """Fill the temporary table `DIFF` with the rows that differ, without invalid ones, which are listed.
 
-    `relation` has the layout's columns and the hash `h`. With `resend`, every row of the model differs.
+    With `resend`, every row of the model differs.
     """
     session = home.session
-    session.run(_join(tables, layout, relation, deadband, resend=resend))
+    snapshot_rows = _one(session, f"SELECT count(*) FROM {tables.snapshot}")
+    everything = resend or not snapshot_rows
+    session.run(_differing(tables, layout, rows, deadband, everything=everything))
     keyed = " AND ".join(f"{key.column} IS NOT NULL" for key in layout.keys)
     keys = ", ".join(key.column for key in layout.keys)
-    model_rows = _one(session, f"SELECT count(*) FROM {relation} AS m")
-    snapshot_rows = _one(session, f"SELECT count(*) FROM {tables.snapshot}")
-    added, removed, changed, nulls = session.rows(
-        f"SELECT count(*) FILTER (WHERE kind = {ADD} AND {keyed}), count(*) FILTER (WHERE kind = {REMOVE}), "
-        f"count(*) FILTER (WHERE kind = {CHANGE}), count(*) FILTER (WHERE NOT ({keyed})) FROM {DIFF}"
-    )[0]
+    unchanged, added, removed, changed, nulls = (int(n or 0) for n in session.rows(_counts(keyed))[0])
+    model_rows = unchanged + added + changed + nulls
+    if rows.stored and not everything:
+        model_rows = _one(session, f"SELECT count(*) FROM {rows.relation} AS m")
     unique = f"SELECT DISTINCT {keys} FROM {DIFF} WHERE {keyed}"
     distinct = _one(session, f"SELECT count(*) FROM ({unique}) AS d")
     # Snapshot keys are unique. So without duplicates the matched rows are as many on both sides, and every
     # key of the differing rows is there once; only where that fails is the costly search for duplicates made.
     matched = model_rows - added - nulls
     suspicious = matched != snapshot_rows - removed or distinct != added + changed + removed
-    duplicated = _set_duplicates_aside(session, layout, relation, keyed, keys) if suspicious else 0
+    if suspicious and not rows.stored:
+        session.run(f"DROP TABLE {DIFF}")
+        return compare(home, tables, layout, rows.store(session), deadband, resend=resend)
+    duplicated = _set_duplicates_aside(session, layout, rows.relation, keyed, keys) if suspicious else 0
     _list_invalid(session, home.dialect, tables, layout, keyed, duplicated=bool(duplicated))
     return Diff(model_rows, snapshot_rows, nulls, duplicated)
 
@@ -97,19 +118,38 @@ def _one(session: Session, query: str) -> int:
     return int(session.rows(query)[0][0])
 
 
-def _join(
-    tables: Tables, layout: Layout, relation: str, deadband: Mapping[str, float], *, resend: bool
+def _differing(
+    tables: Tables, layout: Layout, rows: Rows, deadband: Mapping[str, float], *, everything: bool
 ) -> str:
-    keys = ", ".join(f"coalesce(m.{k.column}, s.{k.column}) AS {k.column}" for k in layout.keys)
-    values = "".join(f", m.{slot.column}" for slot in layout.values)
+    """The statement that makes `DIFF`. Each of its rows stands for `n` of the same.
+
+    Of rows that can be read but once, those that do not differ become a single one without a kind, to be
+    counted.
+    """
     first = layout.keys[0].column
     kind = f"CASE WHEN m.h IS NULL THEN {REMOVE} WHEN s.{first} IS NULL THEN {ADD} ELSE {CHANGE} END"
-    differs = ["(m.h = s.h) IS NOT TRUE", *_moves(layout, deadband)]
-    where = "" if resend else f" WHERE {' OR '.join(differs)}"
-    return (
-        f"CREATE TEMP TABLE {DIFF} AS SELECT {kind} AS kind, {keys}{values}, m.h FROM {relation} AS m "
-        f"FULL JOIN {tables.snapshot} AS s ON {same_key(layout, 'm', 's')}{where}"
-    )
+    columns = {"kind": kind}
+    columns |= {key.column: f"coalesce(m.{key.column}, s.{key.column})" for key in layout.keys}
+    columns |= {column: f"m.{column}" for column in (*(slot.column for slot in layout.values), "h")}
+    joined = f"FROM {rows.relation} AS m FULL JOIN {tables.snapshot} AS s ON {same_key(layout, 'm', 's')}"
+    differs = " OR ".join(["(m.h = s.h) IS NOT TRUE", *_moves(layout, deadband)])
+    counted = not everything and not rows.stored
+    if counted:
+        columns = {name: f"CASE WHEN {differs} THEN {value} END" for name, value in columns.items()}
+    picked = ", ".join(f"{value} AS {name}" for name, value in columns.items())
+    if counted:
+        numbers = ", ".join(str(i + 1) for i in range(len(columns)))
+        return f"CREATE TEMP TABLE {DIFF} AS SELECT {picked}, count(*) AS n {joined} GROUP BY {numbers}"
+    where = "" if everything else f" WHERE {differs}"
+    return f"CREATE TEMP TABLE {DIFF} AS SELECT {picked}, 1 AS n {joined}{where}"
+
+
+def _counts(keyed: str) -> str:
+    """How many rows of `DIFF` are unchanged, added, removed, changed, and without a key."""
+    conditions = ("kind IS NULL", f"kind = {ADD} AND {keyed}", f"kind = {REMOVE}", f"kind = {CHANGE}")
+    nulls = f"kind = {ADD} AND NOT ({keyed})"
+    counted = ", ".join(f"sum(n) FILTER (WHERE {condition})" for condition in (*conditions, nulls))
+    return f"SELECT {counted} FROM {DIFF}"
 
 
 def _moves(layout: Layout, deadband: Mapping[str, float]) -> list[str]:
@@ -142,8 +182,8 @@ def _list_invalid(
     key = dialect.json_object([(slot.name, slot.column) for slot in layout.keys])
     session.run(f"DELETE FROM {tables.invalid}")
     session.run(
-        f"INSERT INTO {tables.invalid} SELECT 'null_key', {key}, count(*) FROM {DIFF} WHERE NOT ({keyed}) "
-        f"GROUP BY {key}"
+        f"INSERT INTO {tables.invalid} SELECT 'null_key', {key}, sum(n) FROM {DIFF} "
+        f"WHERE kind = {ADD} AND NOT ({keyed}) GROUP BY {key}"
     )
     session.run(f"DELETE FROM {DIFF} WHERE NOT ({keyed})")
     if duplicated:

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from connectors.errors import WarehouseError
 from connectors.operation import Kind, Mode
 from connectors.warehouses import Column, Dialect, Session
 from connectors.warehouses.base import NULLS
-from syncs.diff import ADD, CHANGE, DIFF, DUPLICATED, REMOVE, Diff, compare, keep_back_rejected
+from syncs.diff import ADD, CHANGE, DIFF, DUPLICATED, REMOVE, Diff, Rows, compare, keep_back_rejected
 from syncs.layout import Layout
 from syncs.mapping import MappedQuery, Place, map_query
 from syncs.names import Tables
@@ -43,7 +44,6 @@ _ALLOWED = {
     Mode.REPLACE: (REMOVE, CHANGE, ADD),
 }
 _ONCE = {Mode.INSERT, Mode.APPEND}
-_MAPPED = "headrace_mapped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def make_plan(home: Home, request: Request) -> Plan:
         if request.resend and known and moves(session, dialect, tables, known, wanted, request.identity):
             forget(session, tables)
         bearing = adopt(session, dialect, tables, wanted, request.identity, request.sync.deadband)
-        rows = _mapped_relation(session, dialect, query, relation, bearing.layout, request.sync)
+        rows = _mapped_rows(session, dialect, query, relation, bearing.layout, request.sync)
         diff = compare(home, tables, bearing.layout, rows, request.sync.deadband, resend=request.resend)
         return _write_plan(home, request, tables, bearing, diff, rows)
 
@@ -153,22 +153,20 @@ def _embedded(column: Column, known: Column | None) -> Column:
     return Column(column.name, native, column.logical)
 
 
-def _mapped_relation(
+def _mapped_rows(
     session: Session, dialect: Dialect, query: MappedQuery, relation: str | None, layout: Layout, sync: Sync
-) -> str:
+) -> Rows:
     """Mapped rows with their hash: stored rows are read where they stand, other questions asked once only."""
     hashed = (
         f"SELECT *, {hash_of(dialect, layout, sync.deadband)} AS h "
         f"FROM ({query.canonical(dialect, layout, relation)}) AS canonical"
     )
-    if query.is_stored or relation:
-        return f"({hashed})"
-    session.run(f"CREATE TEMP TABLE {_MAPPED} AS {hashed}")
-    return _MAPPED
+    rows = Rows(f"({hashed})", stored=query.is_stored or relation is not None)
+    return rows if rows.stored or sync.mode is not Mode.REPLACE else rows.store(session)
 
 
 def _write_plan(
-    home: Home, request: Request, tables: Tables, bearing: Bearing, diff: Diff, rows: str
+    home: Home, request: Request, tables: Tables, bearing: Bearing, diff: Diff, rows: Rows
 ) -> Plan:
     session, sync, layout = home.session, request.sync, bearing.layout
     policy = "every_run" if request.resend else sync.retry_rejected
@@ -187,7 +185,7 @@ def _write_plan(
         plan.baseline = _take_as_delivered(session, tables, layout)
         bearing.revision += 1
     else:
-        whole = _whole_set(tables, layout, rows, duplicates=bool(diff.duplicated))
+        whole = _whole_set(tables, layout, rows.relation, duplicates=bool(diff.duplicated))
         plan.counts, differs = _number(home, request, tables, bearing, whole)
         plan.whole = differs and sync.mode is Mode.REPLACE
     bearing.fence = request.fence
@@ -240,8 +238,23 @@ def _number(
     if not some:
         return dict.fromkeys(Kind, 0), False
     session.run(_plan_table(home.dialect, tables, layout, source, whole=mode is Mode.REPLACE))
-    counted = dict(session.rows(f"SELECT kind, count(*) FROM {tables.plan} GROUP BY kind"))
-    return {kind: int(counted.get(number, 0)) for number, kind in KINDS.items()}, True
+    return _numbered(session, tables), True
+
+
+def _numbered(session: Session, tables: Tables) -> dict[Kind, int]:
+    """How many operations of each kind the plan has.
+
+    Raises:
+        WarehouseError: the engine has not numbered them in the order that they were sorted in.
+    """
+    counts, reached = dict.fromkeys(Kind, 0), 0
+    numbered = f"SELECT kind, count(*), min(seq), max(seq) FROM {tables.plan} GROUP BY kind ORDER BY kind"
+    for number, count, first, last in session.rows(numbered):
+        if (first, last) != (reached, reached + count - 1):
+            raise WarehouseError("the warehouse numbered a plan out of order; nothing of it is sent")
+        counts[KINDS[number]] = count
+        reached += count
+    return counts
 
 
 def _whole_set(tables: Tables, layout: Layout, rows: str, *, duplicates: bool) -> str:
@@ -270,10 +283,11 @@ def _plan_table(dialect: Dialect, tables: Tables, layout: Layout, source: str, *
     before = [f"s.{slot.column}" for slot in layout.values]
     previous = "".join(f", s.{slot.column} AS p{slot.column}" for slot in layout.values)
     condition = "FALSE" if whole else same_key(layout, "d", "s")
+    # Sorted first and numbered as they come: a window with an order of its own costs half as much again.
     return (
-        f"CREATE TABLE {tables.plan} AS "
-        f"SELECT row_number() OVER (ORDER BY d.kind, {', '.join(keys)}) - 1 AS seq, "
-        f"d.kind, {', '.join(keys + now)}, d.h{previous}, "
+        f"CREATE TABLE {tables.plan} AS SELECT row_number() OVER () - 1 AS seq, o.* FROM ("
+        f"SELECT d.kind, {', '.join(keys + now)}, d.h{previous}, "
         f"{dialect.row_hash(['d.kind', *keys, *now, *before])} AS o "
-        f"FROM {source} AS d LEFT JOIN {tables.snapshot} AS s ON {condition}"
+        f"FROM {source} AS d LEFT JOIN {tables.snapshot} AS s ON {condition} "
+        f"ORDER BY d.kind, {', '.join(keys)}) AS o"
     )
