@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import median
@@ -11,6 +10,7 @@ from statistics import median
 from benchmarks.plan import planned, taken_as_delivered
 from benchmarks.project import open_homes, opened_job, sync_of, write_project
 from benchmarks.report import Report, goal, seconds
+from benchmarks.timing import timed
 from benchmarks.workplace import change_some, make_customers, work_folder
 from connectors.warehouses import Session
 from models.questions import Question
@@ -51,9 +51,10 @@ def run(rows: int = 10_000_000) -> Report:
         goal(beyond, _GOAL_SECONDS, "≤ 1 s"),
     )
     report.notes.append(
-        "Bare: one DELETE, one UPDATE and one INSERT from the plan into a copy of the snapshot, in a "
-        f"transaction, its commit included. Settling also takes the journal's ranges (batches of {_BATCH}), "
-        "writes a line of the log for each row, keeps rejected rows and drops the plan."
+        "Bare: one DELETE and one INSERT from a copy of the plan into a copy of the snapshot, which DuckDB "
+        "does faster than a MERGE or an UPDATE, in a transaction with its commit. Settling also takes the "
+        f"journal's ranges (batches of {_BATCH}), writes a line of the log for each row, keeps rejected rows "
+        "and drops the plan."
     )
     return report
 
@@ -65,21 +66,16 @@ def _measure(home: Home, job: Job) -> tuple[float, float]:
         model = "customers" if turn % 2 else "customers_next"
         plan = planned(home, replace(job, question=Question(None, model, ("id",))))
         entries = [Entry(a, min(a + _BATCH, plan.total)) for a in range(0, plan.total, _BATCH)]
+        home.session.run(f"CREATE OR REPLACE TABLE headrace.bare_plan AS FROM {_TABLES.plan}")
         pair = [
             (bare, partial(_by_hand, home.session, plan.layout)),
             (settled, partial(_settled, home, plan, entries)),
         ]
-        for times, case in pair:
-            taken = _timed(case)
+        for times, case in pair if turn % 2 else reversed(pair):
+            taken = timed(case)
             if turn:  # the first turn warms up
                 times.append(taken)
     return median(settled), median(bare)
-
-
-def _timed(case: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    case()
-    return time.perf_counter() - started
 
 
 def _settled(home: Home, plan: Plan, entries: Sequence[Entry]) -> None:
@@ -87,11 +83,8 @@ def _settled(home: Home, plan: Plan, entries: Sequence[Entry]) -> None:
 
 
 def _by_hand(session: Session, layout: Layout) -> None:
-    values = [slot.column for slot in layout.values] + ["h"]
-    every = ", ".join(["k0", *values])
-    moved = ", ".join(f"{column} = p.{column}" for column in values)
-    plan = _TABLES.plan
+    every = ", ".join(["k0", *(slot.column for slot in layout.values), "h"])
+    plan = "headrace.bare_plan"
     with session.transaction():
-        session.run(f"DELETE FROM {_BARE} AS s USING {plan} AS p WHERE p.kind = 0 AND s.k0 = p.k0")
-        session.run(f"UPDATE {_BARE} AS s SET {moved} FROM {plan} AS p WHERE p.kind = 1 AND s.k0 = p.k0")
-        session.run(f"INSERT INTO {_BARE} ({every}) SELECT {every} FROM {plan} WHERE kind = 2")
+        session.run(f"DELETE FROM {_BARE} AS s USING {plan} AS p WHERE s.k0 = p.k0")
+        session.run(f"INSERT INTO {_BARE} ({every}) SELECT {every} FROM {plan} WHERE kind <> 0")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from statistics import median
 
-__all__ = ["in_turn"]
+__all__ = ["in_turn", "timed"]
 
 
 def in_turn(cases: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
@@ -16,7 +16,12 @@ def in_turn(cases: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
         case()
     for _ in range(rounds):
         for name, case in cases.items():
-            started = time.perf_counter()
-            case()
-            taken[name].append(time.perf_counter() - started)
+            taken[name].append(timed(case))
     return {name: median(times) for name, times in taken.items()}
+
+
+def timed(case: Callable[[], object]) -> float:
+    """Seconds of one run."""
+    started = time.perf_counter()
+    case()
+    return time.perf_counter() - started
