@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from benchmarks.peers.contenders import CONCURRENCY, Contender, contenders
+from benchmarks.peers.contenders import CONCURRENCY, Contender, installed
 from benchmarks.peers.scenarios import ROWS, Story, bad_row, killed_at_half, slow_sink, story
 from benchmarks.process import Whole
 from benchmarks.report import Report, seconds
@@ -19,7 +19,7 @@ _ROUNDS = 3
 
 def run() -> Report:
     """Every scenario for every contender, in turn."""
-    rivals = contenders()
+    rivals = installed()
     report = Report(f"Peers, {ROWS:,} rows", ("scenario", "goal", *(rival.name for rival in rivals)))
     with work_folder("peers") as work:
         stories: dict[str, list[Story]] = {rival.name: [] for rival in rivals}

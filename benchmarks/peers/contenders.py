@@ -10,7 +10,7 @@ from typing import Protocol
 
 from benchmarks.peers.environments import environment
 
-__all__ = ["CONCURRENCY", "Contender", "Job", "contenders"]
+__all__ = ["CONCURRENCY", "Contender", "Job", "installed"]
 
 CONCURRENCY = 16
 """Requests under way at once, for those that can."""
@@ -145,7 +145,7 @@ class Dlt:
         return Command((str(self._programs / "python"), str(program)), settings)
 
 
-def contenders() -> list[Contender]:
+def installed() -> list[Contender]:
     """All of them, installed."""
     return [Headrace(), Drt(), Dlt()]
 
