@@ -42,7 +42,7 @@ async def deliver(  # noqa: PLR0913  what a run hands over, all but two by keywo
     """Send slices to a destination until the last has an outcome or something ends the delivery.
 
     Args:
-        slices: in the order of the plan; pulled in a thread, at most one ahead.
+        slices: in the order of the plan; pulled in a thread, some ahead.
         destination: started, and closed by the caller.
         lane: the destination's, see `lane_for`.
         record: journals a range durably; awaited before the next slice is taken.

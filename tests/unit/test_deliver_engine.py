@@ -571,12 +571,16 @@ def test_the_pace_spaces_requests_evenly() -> None:
     assert all(after - before >= 0.1 - 1e-6 for before, after in pairwise(times))
 
 
-def test_slices_are_pulled_one_ahead_and_let_go_of() -> None:
-    """No more slices are alive than requests may be under way, and one."""
+@pytest.mark.parametrize(("rows_ahead", "most"), [(10, 3 + 1), (10_000, 3 + 2 * 8 + 2)])
+def test_few_slices_are_pulled_ahead_and_let_go_of(
+    rows_ahead: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside those under way some slices are alive, and only one where that is as many rows as allowed."""
+    monkeypatch.setattr("syncs.deliver.feed._ROWS_AHEAD", rows_ahead)
     pulled: list[int] = []
 
     def slices() -> Iterator[Slice]:
-        for piece in sliced(plan(200), 10):
+        for piece in sliced(plan(600), 10):
             pulled.append(piece.from_seq)
             yield piece
 
@@ -585,7 +589,7 @@ def test_slices_are_pulled_one_ahead_and_let_go_of() -> None:
     assert isinstance(desk.destination, Recorder)
     desk.destination.before = lambda _: ahead.append(len(pulled) - len(desk.journal))
     leap(desk.deliver(slices()))
-    assert max(ahead) <= 3 + 1
+    assert max(ahead) <= most
 
 
 async def test_a_plain_write_runs_in_threads() -> None:
