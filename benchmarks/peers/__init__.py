@@ -30,7 +30,8 @@ def run() -> Report:
         for scenario, bound, measure in _ACCIDENTS:
             report.add(scenario, bound, *(measure(rival, work) for rival in rivals))
     report.notes.append(
-        f"Whole processes from start to exit, medians of {_ROUNDS} for the first five lines. headrace has "
+        f"Whole processes from start to exit, medians of {_ROUNDS} for the first three lines, one "
+        f"run for the others. headrace has "
         f"{CONCURRENCY} requests under way at once, dlt loads with {CONCURRENCY} workers from files of "
         "12,500 rows, drt posts one after another. drt and dlt find changes by a cursor on updated_at; "
         "headrace compares rows. The sink refuses a request with the bad row whole, as most APIs do."
